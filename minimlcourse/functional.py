@@ -1,0 +1,329 @@
+r"""Activations, the softmax family and losses, as functions.
+
+Each is written so that it is accurate for every input: no exponential of a large positive number is
+ever taken. Like the primitives that they join, they take Tensors and arrays alike and return an
+array when given arrays alone.
+
+Losses take ``reduction="mean"`` (over the samples, the default), ``"sum"`` or ``"none"``.
+
+Lessons 03 (activations), 04 (rules), 08 and 09 (losses).
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minimlcourse.autodiff.primitives import _lift, exp, mean, normal_cdf, sum, tanh
+from minimlcourse.autodiff.tensor import Array, Axis, Operand, Primitive, Result, Tensor
+
+__all__ = [
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "dropout",
+    "gelu",
+    "linear",
+    "log_softmax",
+    "logsumexp",
+    "mse",
+    "nll",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "softplus",
+    "tanh",
+]
+
+# -- activations -----------------------------------------------------------------------------------
+
+relu = Primitive(
+    "relu",
+    lambda x: np.maximum(x, 0),
+    lambda g, out, x: g * (out > 0),
+    reads_inputs=False,
+    doc=r""":math:`\max(x, 0)`, with :math:`\bar x = g\,1[x > 0]`: at 0 the sub-gradient 0.""",
+)
+
+
+def _sigmoid_value(x: Array) -> Array:
+    # e^-|x| never overflows, and the two branches keep full relative accuracy in both tails.
+    e = np.exp(-np.abs(x))
+    return np.where(np.asarray(x) >= 0, 1, e) / (1 + e)
+
+
+sigmoid = Primitive(
+    "sigmoid",
+    _sigmoid_value,
+    lambda g, out, x: g * out * (1 - out),
+    reads_inputs=False,
+    doc=r""":math:`\sigma(x) = 1 / (1 + e^{-x})`, with :math:`\bar x = g\,\sigma(1 - \sigma)`.""",
+)
+softplus = Primitive(
+    "softplus",
+    lambda x: np.logaddexp(x, np.zeros((), np.asarray(x).dtype)),
+    lambda g, out, x: g * sigmoid(x),
+    doc=r""":math:`\log(1 + e^x)`, with :math:`\bar x = g\,\sigma(x)`.""",
+)
+_gelu = Primitive(
+    "gelu",
+    lambda x: (lambda cdf: (x * cdf, cdf))(normal_cdf(x)),
+    lambda g, cdf, x: g * (cdf + x * exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))),
+    keep=normal_cdf,
+)
+
+
+def gelu(x: Operand, approximate: str = "none") -> Result:
+    r"""Gaussian error linear unit :math:`x\,\Phi(x)`, with Φ the standard normal distribution.
+
+    ``approximate="tanh"`` is :math:`\frac x2 (1 + \tanh(\sqrt{2/\pi}\,(x + 0.044715\,x^3)))` and
+    ``"sigmoid"`` is :math:`x\,\sigma(1.702\,x)`, which errs by up to 0.0203 (erratum E8).
+
+    Source: Hendrycks and Gimpel, *Gaussian Error Linear Units*, 2016.
+    """
+    if approximate == "none":
+        return _gelu(x)
+    if approximate == "tanh":
+        return 0.5 * x * (1 + tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+    if approximate == "sigmoid":
+        return x * sigmoid(1.702 * x)
+    raise ValueError(f"gelu: approximate={approximate!r}, expected 'none', 'tanh' or 'sigmoid'")
+
+
+def dropout(x: Operand, p: float, rng: np.random.Generator) -> Result:
+    r"""Zero each element with probability p and divide the others by 1 - p.
+
+    The expectation is x. Source: Srivastava et al., *Dropout*, 2014.
+    """
+    if not 0 <= p < 1:
+        raise ValueError(f"dropout: p={p}, expected 0 <= p < 1")
+    kept = rng.random(np.shape(x) if not isinstance(x, Tensor) else x.shape, dtype=np.float32) >= p
+    return x * (kept / np.asarray(1 - p, dtype=x.dtype))
+
+
+# -- the softmax family ----------------------------------------------------------------------------
+
+
+def _shift(x: Array, axis: Axis) -> Array:
+    """The largest element along the axis, or 0 where it is infinite: what is safe to subtract."""
+    m = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    return np.where(np.isfinite(m), m, 0).astype(m.dtype, copy=False)
+
+
+def _logsumexp_value(x: Array, axis: Axis, keepdims: bool) -> Array:
+    m = _shift(x, axis)
+    with np.errstate(divide="ignore"):
+        out = np.log(np.sum(np.exp(x - m), axis=axis, keepdims=True)) + m
+    return out if keepdims else np.squeeze(out, axis)
+
+
+_logsumexp = Primitive(
+    "logsumexp",
+    _logsumexp_value,
+    lambda g, out, x, axis, keepdims: _lift(g, x, axis) * exp(x - _lift(out, x, axis)),
+)
+_softmax = Primitive(
+    "softmax",
+    lambda x, axis: _softmax_value(x, axis),
+    lambda g, out, x, axis: out * (g - sum(g * out, axis, keepdims=True)),
+    reads_inputs=False,
+)
+_log_softmax = Primitive(
+    "log_softmax",
+    lambda x, axis: x - _logsumexp_value(x, axis, True),
+    lambda g, out, x, axis: g - exp(out) * sum(g, axis, keepdims=True),
+    reads_inputs=False,
+)
+
+
+def _softmax_value(x: Array, axis: Axis) -> Array:
+    e = np.exp(x - _shift(x, axis))
+    return e / np.sum(e, axis=axis, keepdims=True)
+
+
+def logsumexp(x: Operand, axis: Axis = None, keepdims: bool = False) -> Result:
+    r""":math:`m + \log\sum_i e^{x_i - m}` with :math:`m = \max_i x_i`; -inf if there is no element.
+
+    The gradient is the softmax of x.
+    """
+    return _logsumexp(x, axis=axis, keepdims=keepdims)
+
+
+def softmax(x: Operand, axis: Axis = -1) -> Result:
+    r""":math:`e^{x_i - m} / \sum_j e^{x_j - m}` with :math:`m = \max_j x_j`, along the axis."""
+    return _softmax(x, axis=axis)
+
+
+def log_softmax(x: Operand, axis: Axis = -1) -> Result:
+    r""":math:`x_i - m - \log\sum_j e^{x_j - m}`: the logarithm of softmax, without computing it."""
+    return _log_softmax(x, axis=axis)
+
+
+# -- layers and losses -----------------------------------------------------------------------------
+
+
+def _linear_value(x: Array, weight: Array, bias: Array | None) -> Array:
+    if weight.ndim != 2 or x.ndim == 0 or x.shape[-1] != weight.shape[1]:
+        raise ValueError(f"x {x.shape} and weight {weight.shape} do not fit x @ weight.T")
+    out = x @ weight.T
+    if bias is None:
+        return out
+    if bias.shape != (len(weight),):
+        raise ValueError(f"bias has shape {bias.shape}, expected ({len(weight)},)")
+    return np.add(out, bias, out=out) if out.dtype == bias.dtype else out + bias
+
+
+_linear = Primitive(
+    "linear",
+    _linear_value,
+    lambda g, out, x, weight, bias: g @ weight,
+    # For a vector x this is an outer product; for more axes the engine sums over the batch.
+    lambda g, out, x, weight, bias: (
+        g.T @ x if x.ndim == 2 else g.reshape(-1, len(weight)).T @ x.reshape(-1, x.shape[-1])
+    ),
+    lambda g, out, x, weight, bias: g,
+)
+
+
+def linear(x: Operand, weight: Operand, bias: Operand = None) -> Result:
+    r"""The affine map :math:`x W^\top + b`.
+
+    Parameters
+    ----------
+    x : (..., in)
+    weight : (out, in)
+    bias : (out,), optional
+
+    Returns
+    -------
+    (..., out), with :math:`\bar x = G W,\ \bar W = G^\top x,\ \bar b = \sum_i G_i`.
+    """
+    return _linear(x, weight, bias)
+
+
+def _reduced(losses: Any, reduction: str) -> Any:
+    if reduction == "mean":
+        return mean(losses)
+    if reduction == "sum":
+        return sum(losses)
+    if reduction == "none":
+        return losses
+    raise ValueError(f"reduction={reduction!r}, expected 'mean', 'sum' or 'none'")
+
+
+def _same_shape(name: str, x: Operand, target: Operand) -> None:
+    shapes = [np.shape(a._data if isinstance(a, Tensor) else a) for a in (x, target)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"{name}: prediction has shape {shapes[0]}, the target {shapes[1]}")
+
+
+def mse(prediction: Operand, target: Operand, reduction: str = "mean") -> Result:
+    r"""Squared error :math:`(\hat y_i - y_i)^2`, elementwise (the mean is over all elements).
+
+    Shapes must agree: (n,) against (n, 1) would silently broadcast to (n, n).
+    """
+    _same_shape("mse", prediction, target)
+    error = prediction - target
+    return _reduced(error * error, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    logits: Operand, target: Operand, reduction: str = "mean"
+) -> Result:
+    r""":math:`-y \log\sigma(z) - (1 - y)\log(1 - \sigma(z))` for logits z and targets y in [0, 1].
+
+    Computed as :math:`y\,\mathrm{softplus}(-z) + (1 - y)\,\mathrm{softplus}(z)`, which is accurate
+    for logits of any size. Shapes must agree.
+    """
+    _same_shape("binary_cross_entropy_with_logits", logits, target)
+    losses = target * softplus(-logits) + (1 - target) * softplus(logits)
+    return _reduced(losses, reduction)
+
+
+def _check_classes(target: Array, shape: tuple[int, ...]) -> None:
+    if target.dtype.kind not in "iu":
+        raise TypeError(
+            f"target has dtype {target.dtype} and shape {target.shape}, expected integers of "
+            f"shape {shape[:-1]} or probabilities of shape {shape}"
+        )
+    if target.shape != shape[:-1]:
+        raise ValueError(f"target has shape {target.shape}, expected {shape[:-1]}")
+    if target.size and not 0 <= target.min() <= target.max() < shape[-1]:
+        raise ValueError(f"target has classes {target.min()} to {target.max()}, of {shape[-1]}")
+
+
+def _cross_entropy_value(logits: Array, target: Array, reduction: str) -> tuple[Any, Array]:
+    """The loss, and softmax minus one-hot for the rule."""
+    _check_classes(target, logits.shape)
+    # Classes go first: reducing over a long last axis is much faster than over a short one.
+    z = logits.reshape(-1, logits.shape[-1]).T.copy()
+    y, samples = target.reshape(-1), np.arange(z.shape[1])
+    z -= z.max(axis=0)
+    at_target = z[y, samples]
+    np.exp(z, out=z)
+    total = z.sum(axis=0)
+    losses = np.log(total) - at_target
+    z /= total
+    z[y, samples] -= 1
+    return _reduced(losses.reshape(target.shape), reduction), z.T.reshape(logits.shape)
+
+
+def _softmax_minus_one_hot(logits: Any, target: Array, reduction: str) -> Any:
+    return softmax(logits) - np.eye(logits.shape[-1], dtype=logits.dtype)[target]
+
+
+def _cross_entropy_rule(g: Any, error: Any, logits: Any, target: Array, reduction: str) -> Any:
+    if reduction == "none":
+        g = g.reshape((*g.shape, 1))
+    return error * (g / target.size if reduction == "mean" else g)
+
+
+_cross_entropy = Primitive(
+    "cross_entropy",
+    _cross_entropy_value,
+    _cross_entropy_rule,
+    keep=_softmax_minus_one_hot,
+)
+
+
+def cross_entropy(logits: Operand, target: Operand, reduction: str = "mean") -> Result:
+    r"""Cross-entropy of softmax(z) against classes or probabilities.
+
+    .. math:: \ell_i = -\sum_k t_{ik} \log p_{ik}
+              = -(z_{iy_i} - m_i) + \log\sum_k e^{z_{ik} - m_i}, \qquad m_i = \max_k z_{ik},
+
+    with gradient :math:`p_i - t_i`. The shift by m is what keeps it finite (erratum E39).
+
+    Parameters
+    ----------
+    logits : (n, K), or any shape whose last axis is the classes
+    target : (n,) integers in 0..K-1, or (n, K) probabilities
+    reduction : "mean", "sum" or "none"
+
+    Raises
+    ------
+    TypeError, ValueError
+        For targets of another shape or dtype, or classes outside 0..K-1.
+    """
+    shape = logits.shape if isinstance(logits, Tensor) else np.shape(logits)
+    target = target if isinstance(target, Tensor) else np.asarray(target)
+    if target.shape == shape and target.dtype.kind == "f":
+        return _reduced(sum(-(target * log_softmax(logits)), axis=-1), reduction)
+    return _cross_entropy(logits, target, reduction=reduction)
+
+
+def nll(log_probs: Operand, target: Operand, reduction: str = "mean") -> Result:
+    r"""Negative log-likelihood :math:`-\log p_{i y_i}`, given the logarithms of the probabilities.
+
+    Parameters
+    ----------
+    log_probs : (n, K), usually from :func:`log_softmax`
+    target : (n,) integers in 0..K-1
+    reduction : "mean", "sum" or "none"
+    """
+    target = np.asarray(target)
+    if not isinstance(log_probs, Tensor):
+        log_probs = np.asarray(log_probs)
+    _check_classes(target, log_probs.shape)
+    flat = log_probs.reshape(-1, log_probs.shape[-1])
+    picked = flat[np.arange(target.size), target.reshape(-1)].reshape(target.shape)
+    return _reduced(-picked, reduction)
