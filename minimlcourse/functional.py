@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from minimlcourse.autodiff.primitives import _lift, exp, mean, normal_cdf, sum, tanh
-from minimlcourse.autodiff.tensor import Array, Axis, Operand, Primitive, Result, Tensor
+from minimlcourse.autodiff.graph import Primitive
+from minimlcourse.autodiff.primitives import _lift, _operand, exp, mean, normal_cdf, sum, tanh
+from minimlcourse.autodiff.tensor import Array, Axis, Operand, Result, Tensor
 
 __all__ = [
     "binary_cross_entropy_with_logits",
@@ -45,10 +46,17 @@ relu = Primitive(
 )
 
 
+def _real(x: Any) -> Array:
+    """The array in floating point: pixels and counts come as integers."""
+    x = np.asarray(x)
+    return x if x.dtype.kind == "f" else x.astype(np.float64)
+
+
 def _sigmoid_value(x: Array) -> Array:
+    x = _real(x)
     # e^-|x| never overflows, and the two branches keep full relative accuracy in both tails.
     e = np.exp(-np.abs(x))
-    return np.where(np.asarray(x) >= 0, 1, e) / (1 + e)
+    return np.where(x >= 0, 1, e) / (1 + e)
 
 
 sigmoid = Primitive(
@@ -60,7 +68,7 @@ sigmoid = Primitive(
 )
 softplus = Primitive(
     "softplus",
-    lambda x: np.logaddexp(x, np.zeros((), np.asarray(x).dtype)),
+    lambda x: np.logaddexp(_real(x), 0),
     lambda g, out, x: g * sigmoid(x),
     doc=r""":math:`\log(1 + e^x)`, with :math:`\bar x = g\,\sigma(x)`.""",
 )
@@ -80,6 +88,7 @@ def gelu(x: Operand, approximate: str = "none") -> Result:
 
     Source: Hendrycks and Gimpel, *Gaussian Error Linear Units*, 2016.
     """
+    x = _operand(x)
     if approximate == "none":
         return _gelu(x)
     if approximate == "tanh":
@@ -96,7 +105,8 @@ def dropout(x: Operand, p: float, rng: np.random.Generator) -> Result:
     """
     if not 0 <= p < 1:
         raise ValueError(f"dropout: p={p}, expected 0 <= p < 1")
-    kept = rng.random(np.shape(x) if not isinstance(x, Tensor) else x.shape, dtype=np.float32) >= p
+    x = x if isinstance(x, Tensor) else _real(x)
+    kept = rng.random(x.shape, dtype=np.float32) >= p
     return x * (kept / np.asarray(1 - p, dtype=x.dtype))
 
 
@@ -110,6 +120,7 @@ def _shift(x: Array, axis: Axis) -> Array:
 
 
 def _logsumexp_value(x: Array, axis: Axis, keepdims: bool) -> Array:
+    x = _real(x)
     m = _shift(x, axis)
     with np.errstate(divide="ignore"):
         out = np.log(np.sum(np.exp(x - m), axis=axis, keepdims=True)) + m
@@ -136,6 +147,7 @@ _log_softmax = Primitive(
 
 
 def _softmax_value(x: Array, axis: Axis) -> Array:
+    x = _real(x)
     e = np.exp(x - _shift(x, axis))
     return e / np.sum(e, axis=axis, keepdims=True)
 
@@ -161,59 +173,53 @@ def log_softmax(x: Operand, axis: Axis = -1) -> Result:
 # -- layers and losses -----------------------------------------------------------------------------
 
 
-def _linear_value(x: Array, weight: Array, bias: Array | None) -> Array:
-    if weight.ndim != 2 or x.ndim == 0 or x.shape[-1] != weight.shape[1]:
-        raise ValueError(f"x {x.shape} and weight {weight.shape} do not fit x @ weight.T")
+def _linear_value(x: Array, weight: Array, bias: Array | None = None) -> Array:
+    if weight.ndim != 2 or x.shape[-1:] != weight.shape[1:]:
+        raise ValueError("x @ weight.T needs x (..., in) and weight (out, in)")
     out = x @ weight.T
-    if bias is None:
-        return out
-    if bias.shape != (len(weight),):
-        raise ValueError(f"bias has shape {bias.shape}, expected ({len(weight)},)")
-    return np.add(out, bias, out=out) if out.dtype == bias.dtype else out + bias
+    if bias is not None:
+        if bias.shape != weight.shape[:1]:
+            raise ValueError("bias must have shape (out,)")
+        out += bias
+    return out
 
 
-_linear = Primitive(
+def _linear_weight(g: Any, out: Any, x: Any, weight: Any, bias: Any = None) -> Any:
+    if x.ndim == 2:
+        return g.T @ x
+    samples = math.prod(x.shape[:-1])
+    return g.reshape(samples, len(weight)).T @ x.reshape(samples, x.shape[-1])
+
+
+linear = Primitive(
     "linear",
     _linear_value,
-    lambda g, out, x, weight, bias: g @ weight,
-    # For a vector x this is an outer product; for more axes the engine sums over the batch.
-    lambda g, out, x, weight, bias: (
-        g.T @ x if x.ndim == 2 else g.reshape(-1, len(weight)).T @ x.reshape(-1, x.shape[-1])
-    ),
+    lambda g, out, x, weight, bias=None: g @ weight,
+    _linear_weight,
     lambda g, out, x, weight, bias: g,
+    doc=r"""linear(x, weight, bias=None): the affine map :math:`x W^\top + b`.
+
+    x is (..., in), weight (out, in), bias (out,) or None; the result (..., out) has the dtype of
+    x @ weight.T. With :math:`\bar x = G W,\ \bar W = G^\top x,\ \bar b = \sum_i G_i`.
+    """,
 )
 
 
-def linear(x: Operand, weight: Operand, bias: Operand = None) -> Result:
-    r"""The affine map :math:`x W^\top + b`.
-
-    Parameters
-    ----------
-    x : (..., in)
-    weight : (out, in)
-    bias : (out,), optional
-
-    Returns
-    -------
-    (..., out), with :math:`\bar x = G W,\ \bar W = G^\top x,\ \bar b = \sum_i G_i`.
-    """
-    return _linear(x, weight, bias)
-
-
-def _reduced(losses: Any, reduction: str) -> Any:
-    if reduction == "mean":
-        return mean(losses)
-    if reduction == "sum":
-        return sum(losses)
+def _reduced(name: str, losses: Any, reduction: str) -> Any:
     if reduction == "none":
         return losses
-    raise ValueError(f"reduction={reduction!r}, expected 'mean', 'sum' or 'none'")
+    if reduction == "sum":
+        return sum(losses)
+    if reduction != "mean":
+        raise ValueError(f"{name}: reduction={reduction!r}, expected 'mean', 'sum' or 'none'")
+    if losses.size == 0:
+        raise ValueError(f"{name}: there are no samples to average over")
+    return mean(losses)
 
 
-def _same_shape(name: str, x: Operand, target: Operand) -> None:
-    shapes = [np.shape(a._data if isinstance(a, Tensor) else a) for a in (x, target)]
-    if shapes[0] != shapes[1]:
-        raise ValueError(f"{name}: prediction has shape {shapes[0]}, the target {shapes[1]}")
+def _same_shape(name: str, x: Any, target: Any) -> None:
+    if x.shape != target.shape:
+        raise ValueError(f"{name}: prediction has shape {x.shape}, the target {target.shape}")
 
 
 def mse(prediction: Operand, target: Operand, reduction: str = "mean") -> Result:
@@ -221,9 +227,10 @@ def mse(prediction: Operand, target: Operand, reduction: str = "mean") -> Result
 
     Shapes must agree: (n,) against (n, 1) would silently broadcast to (n, n).
     """
+    prediction, target = _operand(prediction), _operand(target)
     _same_shape("mse", prediction, target)
     error = prediction - target
-    return _reduced(error * error, reduction)
+    return _reduced("mse", error * error, reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -234,37 +241,43 @@ def binary_cross_entropy_with_logits(
     Computed as :math:`y\,\mathrm{softplus}(-z) + (1 - y)\,\mathrm{softplus}(z)`, which is accurate
     for logits of any size. Shapes must agree.
     """
-    _same_shape("binary_cross_entropy_with_logits", logits, target)
+    name = "binary_cross_entropy_with_logits"
+    logits, target = _operand(logits), _operand(target)
+    _same_shape(name, logits, target)
     losses = target * softplus(-logits) + (1 - target) * softplus(logits)
-    return _reduced(losses, reduction)
+    return _reduced(name, losses, reduction)
 
 
-def _check_classes(target: Array, shape: tuple[int, ...]) -> None:
+def _check_classes(name: str, target: Array, shape: tuple[int, ...]) -> None:
     if target.dtype.kind not in "iu":
         raise TypeError(
-            f"target has dtype {target.dtype} and shape {target.shape}, expected integers of "
-            f"shape {shape[:-1]} or probabilities of shape {shape}"
+            f"{name}: target has dtype {target.dtype} and shape {target.shape}, expected integers "
+            f"of shape {shape[:-1]} or probabilities of shape {shape}"
         )
-    if target.shape != shape[:-1]:
-        raise ValueError(f"target has shape {target.shape}, expected {shape[:-1]}")
+    if not shape or target.shape != shape[:-1]:
+        raise ValueError(f"{name}: target has shape {target.shape}, the scores {shape}")
     if target.size and not 0 <= target.min() <= target.max() < shape[-1]:
-        raise ValueError(f"target has classes {target.min()} to {target.max()}, of {shape[-1]}")
+        raise ValueError(
+            f"{name}: target has classes {target.min()} to {target.max()}, of {shape[-1]}"
+        )
 
 
 def _cross_entropy_value(logits: Array, target: Array, reduction: str) -> tuple[Any, Array]:
     """The loss, and softmax minus one-hot for the rule."""
-    _check_classes(target, logits.shape)
+    _check_classes("cross_entropy", target, logits.shape)
     # Classes go first: reducing over a long last axis is much faster than over a short one.
-    z = logits.reshape(-1, logits.shape[-1]).T.copy()
+    z = _real(logits).reshape(-1, logits.shape[-1]).T.copy()
     y, samples = target.reshape(-1), np.arange(z.shape[1])
     z -= z.max(axis=0)
-    at_target = z[y, samples]
+    losses = -z[y, samples]
     np.exp(z, out=z)
     total = z.sum(axis=0)
-    losses = np.log(total) - at_target
+    losses += np.log(total)
     z /= total
     z[y, samples] -= 1
-    return _reduced(losses.reshape(target.shape), reduction), z.T.reshape(logits.shape)
+    return _reduced("cross_entropy", losses.reshape(target.shape), reduction), z.T.reshape(
+        logits.shape
+    )
 
 
 def _softmax_minus_one_hot(logits: Any, target: Array, reduction: str) -> Any:
@@ -304,10 +317,10 @@ def cross_entropy(logits: Operand, target: Operand, reduction: str = "mean") -> 
     TypeError, ValueError
         For targets of another shape or dtype, or classes outside 0..K-1.
     """
-    shape = logits.shape if isinstance(logits, Tensor) else np.shape(logits)
-    target = target if isinstance(target, Tensor) else np.asarray(target)
-    if target.shape == shape and target.dtype.kind == "f":
-        return _reduced(sum(-(target * log_softmax(logits)), axis=-1), reduction)
+    logits, target = _operand(logits), _operand(target)
+    if target.shape == logits.shape and target.dtype.kind == "f":
+        losses = _operand(sum(-(target * log_softmax(logits)), axis=-1))
+        return _reduced("cross_entropy", losses, reduction)
     return _cross_entropy(logits, target, reduction=reduction)
 
 
@@ -320,10 +333,8 @@ def nll(log_probs: Operand, target: Operand, reduction: str = "mean") -> Result:
     target : (n,) integers in 0..K-1
     reduction : "mean", "sum" or "none"
     """
-    target = np.asarray(target)
-    if not isinstance(log_probs, Tensor):
-        log_probs = np.asarray(log_probs)
-    _check_classes(target, log_probs.shape)
-    flat = log_probs.reshape(-1, log_probs.shape[-1])
+    log_probs, target = _operand(log_probs), np.asarray(target)
+    _check_classes("nll", target, log_probs.shape)
+    flat = log_probs.reshape(target.size, log_probs.shape[-1])
     picked = flat[np.arange(target.size), target.reshape(-1)].reshape(target.shape)
-    return _reduced(-picked, reduction)
+    return _reduced("nll", -picked, reduction)

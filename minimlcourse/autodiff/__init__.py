@@ -1,6 +1,10 @@
 """Automatic differentiation: Tensors, the table of primitives, derivatives of any order."""
 
+# First, because the other modules and this one need each other: it starts the chain.
+from minimlcourse.autodiff.tensor import Tensor, no_grad  # isort: skip
+
 from minimlcourse.autodiff.checking import GradientError, gradcheck, gradgradcheck
+from minimlcourse.autodiff.graph import Primitive
 from minimlcourse.autodiff.primitives import (
     abs,
     absolute,
@@ -43,7 +47,6 @@ from minimlcourse.autodiff.primitives import (
     var,
     where,
 )
-from minimlcourse.autodiff.tensor import Primitive, Tensor, no_grad
 from minimlcourse.autodiff.transforms import (
     grad,
     hessian,

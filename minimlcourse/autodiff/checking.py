@@ -8,12 +8,14 @@ cannot see: a kink (of relu, of max) nearer than :math:`\varepsilon`, and points
 Lesson 04, "What a gradient check can and cannot see".
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from minimlcourse.autodiff.tensor import Array, Operand, Tensor, no_grad, pull_back, reachable
+from minimlcourse.autodiff.graph import pull_back, reachable
+from minimlcourse.autodiff.tensor import Array, Operand, Tensor, no_grad
 from minimlcourse.autodiff.transforms import vjp
 
 
@@ -64,19 +66,12 @@ def gradcheck(
     True
     """
     arrays = _float64("gradcheck", inputs)
-    problem = _first_difference(f, arrays, eps, rtol, atol)
+    check = _Check(eps, rtol, atol)
+    problem = check.first_difference(f, arrays, range(len(arrays)))
     if problem is None:
         return True
-    culprit = _wrong_operation(f, arrays, eps, rtol, atol)
-    raise GradientError(
-        f"gradcheck of {_name(f)}: {problem}\n"
-        + (
-            f"The rule of {culprit}"
-            if culprit
-            else "Each operation agrees with central differences on its own: is there a kink "
-            f"within eps={eps:g} of this point, or a value computed outside the graph?"
-        )
-    )
+    culprit = check.wrong_operation(f, arrays)
+    raise GradientError(f"gradcheck of {_name(f)}: {problem}" + (f"\n{culprit}" if culprit else ""))
 
 
 def gradgradcheck(
@@ -126,68 +121,86 @@ def _float64(name: str, inputs: Any) -> list[Array]:
     return arrays
 
 
-def _first_difference(
-    f: Callable[..., Any], arrays: Sequence[Array], eps: float, rtol: float, atol: float
-) -> str | None:
-    """Say where the two Jacobians first differ, or None."""
-    variables = [Tensor(x) for x in arrays]
-    output = f(*variables)
-    if not isinstance(output, Tensor):
-        raise TypeError(f"gradcheck: f returned {type(output).__name__}, expected a Tensor")
-    rows = []
-    for unit in np.eye(output.size).reshape(output.size, *output.shape):
-        found = pull_back(output, unit, wanted=variables) if output.requires_grad else {}
-        rows.append([found.get(x, np.zeros(x.shape)) for x in variables])
-    for k, x in enumerate(arrays):
-        for j in np.ndindex(x.shape):
-            slopes = _central_difference(f, arrays, k, j, eps)
-            for i, expected in np.ndenumerate(slopes):
-                got = rows[int(np.ravel_multi_index(i, slopes.shape)) if i else 0][k][j]
-                if not abs(got - expected) <= atol + rtol * abs(expected):
-                    element = f" of element {_index(i)} of the result" if i else ""
-                    return (
-                        f"the derivative{element} with respect to argument {k} at index "
-                        f"{_index(j)} is {got:.10g}, expected {expected:.10g}"
-                    )
-    return None
+class _Check:
+    """Central differences with one step and one tolerance."""
 
+    def __init__(self, eps: float, rtol: float, atol: float) -> None:
+        self.eps, self.rtol, self.atol = eps, rtol, atol
 
-def _central_difference(
-    f: Callable[..., Any], arrays: Sequence[Array], k: int, j: tuple[int, ...], eps: float
-) -> Array:
-    sides = []
-    for step in (eps, -eps):
-        moved = [x.copy() for x in arrays]
-        moved[k][j] += step
-        with no_grad():
-            sides.append(f(*map(Tensor, moved)).numpy())
-    difference: Array = (sides[0] - sides[1]) / (2 * eps)
-    return difference
+    def agrees(self, got: float, expected: float) -> bool:
+        return abs(got - expected) <= self.atol + self.rtol * abs(expected)
 
+    def first_difference(
+        self, f: Callable[..., Any], arrays: Sequence[Array], places: Sequence[int]
+    ) -> str | None:
+        """Say where the two Jacobians first differ, or None. ``places`` number the arguments."""
+        variables = [Tensor(x) for x in arrays]
+        output = f(*variables)
+        if not isinstance(output, Tensor):
+            raise TypeError(f"gradcheck: f returned {type(output).__name__}, expected a Tensor")
+        rows = []
+        for unit in np.eye(output.size).reshape(output.size, *output.shape):
+            found = pull_back(output, unit, wanted=variables) if output.requires_grad else {}
+            rows.append([found.get(x, np.zeros(x.shape)) for x in variables])
+        for k, x in enumerate(arrays):
+            for j in np.ndindex(x.shape):
+                left, right = self.slopes(f, arrays, k, j)
+                for row, i in enumerate(np.ndindex(output.shape)):
+                    got, sides = rows[row][k][j], (float(left[i]), float(right[i]))
+                    expected = (sides[0] + sides[1]) / 2
+                    if not self.agrees(got, expected):
+                        return (
+                            f"the derivative{f' of element {_index(i)} of the result' if i else ''}"
+                            f" with respect to argument {places[k]} at index {_index(j)} is "
+                            f"{got:.10g}, expected {expected:.10g}"
+                            f"{self.kink(*sides)}"
+                        )
+        return None
 
-def _wrong_operation(
-    f: Callable[..., Any], arrays: Sequence[Array], eps: float, rtol: float, atol: float
-) -> str | None:
-    """Check each operation of the graph of f by itself, the oldest first; name one at fault."""
-    for node in reversed(reachable(f(*map(Tensor, arrays)))):
-        if node._history is None:
-            continue
-        primitive, inputs, values, options, _, _ = node._history
-        places = [i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
+    def slopes(
+        self, f: Callable[..., Any], arrays: Sequence[Array], k: int, j: tuple[int, ...]
+    ) -> tuple[Array, Array]:
+        """The slopes of f on the left and on the right along one coordinate; their mean is the
+        central difference.
+        """
+        values = []
+        for step in (-self.eps, 0.0, self.eps):
+            moved = [x.copy() for x in arrays]
+            moved[k][j] += step
+            with no_grad():
+                values.append(f(*map(Tensor, moved)).numpy())
+        return (values[1] - values[0]) / self.eps, (values[2] - values[1]) / self.eps
 
-        def alone(*moved: Any) -> Any:
-            arguments = list(values)  # noqa: B023 (called before the loop goes on)
-            for i, x in zip(places, moved, strict=True):  # noqa: B023
-                arguments[i] = x
-            return primitive(*arguments, **options)  # noqa: B023
+    def kink(self, left: float, right: float) -> str:
+        """A remark if the slopes differ by more than curvature explains: for a smooth f they differ
+        by eps f''.
+        """
+        if abs(right - left) <= math.sqrt(self.eps) * (1 + abs(left) + abs(right)):
+            return ""
+        return (
+            f" (the slope is {left:.4g} on the left and {right:.4g} on the right: a kink, where "
+            "central differences mean nothing; check another point)"
+        )
 
-        points = [np.array(values[i], dtype=np.float64) for i in places]
-        problem = _first_difference(alone, points, eps, rtol, atol)
-        if problem is not None:
-            for position, i in reversed(list(enumerate(places))):
-                problem = problem.replace(f"argument {position} ", f"argument {i} ")
-            return f"{primitive.name} is wrong: {problem}."
-    return None
+    def wrong_operation(self, f: Callable[..., Any], arrays: Sequence[Array]) -> str | None:
+        """Check each operation of the graph of f by itself, the oldest first; name one at fault."""
+        for node in reversed(reachable(f(*map(Tensor, arrays)))):
+            if node._history is None:
+                continue
+            primitive, values, options, _, _, edges = node._history
+            places = [i for i, _ in edges]
+
+            def alone(*moved: Any) -> Any:
+                arguments = list(values)  # noqa: B023 (called before the loop goes on)
+                for i, x in zip(places, moved, strict=True):  # noqa: B023
+                    arguments[i] = x
+                return primitive(*arguments, **options)  # noqa: B023
+
+            points = [np.array(values[i], dtype=np.float64) for i in places]
+            problem = self.first_difference(alone, points, places)
+            if problem is not None:
+                return f"At fault is the operation {primitive.name}: {problem}"
+        return None
 
 
 def _index(index: tuple[int, ...]) -> str:

@@ -11,13 +11,15 @@ Lesson 04, "The table of rules".
 """
 
 import math
+import operator
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from minimlcourse.autodiff.tensor import Array, Axis, Operand, Primitive, Result, Tensor
+from minimlcourse.autodiff.graph import Primitive
+from minimlcourse.autodiff.tensor import Array, Axis, Operand, Result, Tensor
 
 # -- arithmetic ------------------------------------------------------------------------------------
 
@@ -55,15 +57,16 @@ divide = Primitive(
     "divide",
     np.divide,
     lambda g, out, a, b: g / b,
-    lambda g, out, a, b: -g * a / (b * b),
+    lambda g, out, a, b: -g * out / b,  # and not a / b², where b² may overflow
     doc=r"""a / b elementwise, with :math:`\bar a = g / b,\ \bar b = -g a / b^2`.""",
 )
 
 
 def _power_base(g: Any, out: Any, x: Any, k: Any) -> Any:
-    # k x^(k-1) reads 0 * inf at x = 0, k = 0, where the derivative of x^0 = 1 is 0 (erratum E9).
-    exponent = k or 1.0 if isinstance(k, (int, float)) else where(_array(k) == 0, 1.0, k)
-    return g * k * x ** (exponent - 1)
+    # k x^(k-1) reads 0 * inf at x = k = 0, where the derivative of x^0 = 1 is 0 (erratum E9).
+    if isinstance(k, (int, float)):
+        return g * k * x ** (k - 1 if k else 0)
+    return g * k * x ** (where((_array(x) == 0) & (_array(k) == 0), 1.0, k) - 1)
 
 
 def _power_exponent(g: Any, out: Any, x: Any, k: Any) -> Any:
@@ -227,10 +230,10 @@ normal_cdf = Primitive(
 
 _where: Primitive = Primitive(
     "where",
-    np.where,
-    lambda g, out, condition, a, b: 0.0,
-    lambda g, out, condition, a, b: _where(condition, g, 0.0),
-    lambda g, out, condition, a, b: _where(condition, 0.0, g),
+    lambda a, b, condition: np.where(condition, a, b),
+    lambda g, out, a, b, condition: where(condition, g, 0.0),
+    lambda g, out, a, b, condition: where(condition, 0.0, g),
+    reads_inputs=False,
 )
 
 
@@ -240,7 +243,7 @@ def where(condition: Operand, a: Operand, b: Operand) -> Result:
     Both a and b are computed everywhere: ``where(x > 0, log(x), 0)`` has nan gradients at
     x <= 0, from 0 times infinity. Make the argument safe instead: ``log(where(x > 0, x, 1))``.
     """
-    return _where(_array(condition), a, b)
+    return _where(a, b, condition=np.array(_array(condition)))
 
 
 def _share(g: Any, a: Any, b: Any, wins: Any) -> Any:
@@ -285,7 +288,7 @@ def clip(x: Operand, low: Any = None, high: Any = None) -> Result:
 
 
 def _axes(x: Any, axis: Axis) -> tuple[int, ...]:
-    if axis is None:
+    if axis is None or x.ndim == 0:  # NumPy reduces a scalar along axis 0 as well
         return tuple(range(x.ndim))
     return np.lib.array_utils.normalize_axis_tuple(axis, x.ndim)
 
@@ -336,11 +339,12 @@ def var(x: Operand, axis: Axis = None, keepdims: bool = False, ddof: int = 0) ->
 
     ``ddof=0`` divides by n, as NumPy does; PyTorch's default is ``ddof=1``.
     """
-    x = x if isinstance(x, Tensor) else np.asarray(x)
-    centred = x - mean(x, axis, keepdims=True)
-    count = _count(x, axis)
+    x = _operand(x)
+    total = sum(x, axis, keepdims=True)
+    count = math.prod(x.shape) // (math.prod(total.shape) or 1)
     if count <= ddof:
         raise ValueError(f"var: {count} elements along axis {axis}, expected more than ddof={ddof}")
+    centred = x - total / count
     return sum(centred * centred, axis, keepdims) / (count - ddof)
 
 
@@ -390,7 +394,10 @@ _prod = Primitive("prod", lambda x, axis, keepdims: np.prod(x, axis, keepdims=ke
 
 
 def prod(x: Operand, axis: Axis = None, keepdims: bool = False) -> Result:
-    r"""Product along the axes, 1 if empty; :math:`\bar x_i = g \prod_{j \ne i} x_j`."""
+    r"""Product along the axes, 1 if empty; :math:`\bar x_i = g \prod_{j \ne i} x_j`.
+
+    If one of n elements is 0, the derivative needs n² numbers.
+    """
     return _prod(x, axis=axis, keepdims=keepdims)
 
 
@@ -427,7 +434,7 @@ _expand_dims = Primitive(
 _transpose = Primitive(
     "transpose",
     lambda x, axes: np.transpose(x, axes),
-    lambda g, out, x, axes: transpose(g, axes and _inverse(axes)),
+    lambda g, out, x, axes: transpose(g, None if axes is None else _inverse(axes)),
 )
 _swapaxes = Primitive(
     "swapaxes",
@@ -458,7 +465,7 @@ def expand_dims(x: Operand, axis: int | tuple[int, ...]) -> Result:
 
 def transpose(x: Operand, axes: tuple[int, ...] | None = None) -> Result:
     """x with its axes permuted (reversed by default)."""
-    return _transpose(x, axes=axes)
+    return _transpose(x, axes=None if axes is None else tuple(axes))
 
 
 def swapaxes(x: Operand, axis1: int, axis2: int) -> Result:
@@ -499,11 +506,16 @@ def getitem(x: Operand, index: Any) -> Result:
 
 def _frozen(index: Any) -> Any:
     """The index with its arrays copied, since the graph needs them later."""
-    if isinstance(index, tuple):
-        return tuple(_frozen(part) for part in index)
-    if isinstance(index, Tensor):
+    return tuple(map(_frozen_part, index)) if isinstance(index, tuple) else _frozen_part(index)
+
+
+def _frozen_part(part: Any) -> Any:
+    if isinstance(part, Tensor):
         raise TypeError("getitem: a Tensor cannot be an index; use an array of integers or a mask")
-    return np.array(index) if isinstance(index, (list, np.ndarray)) else index
+    if isinstance(part, (list, tuple)):
+        part = np.array(part)
+        return part if part.size else part.astype(int)
+    return part.copy() if isinstance(part, np.ndarray) else part
 
 
 def _concatenate_rule(i: int, g: Any, out: Any, *parts: Any, axis: int) -> Any:
@@ -514,7 +526,7 @@ def _concatenate_rule(i: int, g: Any, out: Any, *parts: Any, axis: int) -> Any:
 
 _concatenate = Primitive(
     "concatenate",
-    lambda *parts, axis: np.concatenate(parts, axis),
+    lambda *parts, axis: np.concatenate(parts, operator.index(axis)),
     _concatenate_rule,
     variadic=True,
     reads_inputs=False,
@@ -561,3 +573,7 @@ def pad(x: Operand, pad_width: Any, value: float = 0.0) -> Result:
 
 def _array(x: Any) -> Any:
     return x._data if isinstance(x, Tensor) else x
+
+
+def _operand(x: Any) -> Any:
+    return x if isinstance(x, Tensor) else np.asarray(x)

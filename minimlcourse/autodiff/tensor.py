@@ -1,26 +1,15 @@
-"""The engine: a Tensor that remembers how it was computed, and the walk back through that memory.
+"""The Tensor: a NumPy array that remembers how it was computed.
 
-Three ideas, in the order in which the file tells them:
-
-1. A :class:`Tensor` wraps a NumPy array. What an operation returns also holds its *history*: the
-   operation, its inputs and what they were worth. Histories link Tensors into a graph.
-2. A :class:`Primitive` is one operation of that graph: its value, and one rule an argument that
-   turns the gradient of the result into the gradient of that argument (a vector-Jacobian product).
-   Rules are written with operations that work on arrays and on Tensors alike. Run on arrays they
-   are fast; run on Tensors they build a graph of their own, and so derivatives of any order.
-3. :func:`pull_back` walks the graph from the youngest Tensor to the oldest. An operation is always
-   younger than its inputs, so birth order is a topological order: when a Tensor's turn comes, all
-   the gradients that flow into it have arrived. The walk is a loop, so depth costs no stack.
-
-Undoing broadcasting, matching dtypes and adding gradients up happen once, in ``pull_back``; no rule
-has to think of them.
+What an operation returns holds a *history*: the operation, its inputs, what they were worth. The
+histories link Tensors into a graph, and each Tensor has a birth number: an operation's result is
+always younger than its inputs, so that births are a topological order of the graph. ``graph.py``
+walks it; ``primitives.py`` holds the operations.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -91,7 +80,9 @@ class Tensor:
     Raises
     ------
     TypeError
-        If ``data`` cannot be read as real numbers.
+        If ``data`` does not hold real numbers, or ``dtype`` is not a floating-point one.
+    ValueError
+        If ``data`` is ragged.
 
     Examples
     --------
@@ -120,14 +111,18 @@ class Tensor:
     ) -> None:
         if isinstance(data, Tensor):
             raise TypeError("Tensor: data is a Tensor already; use .detach() for a constant copy")
-        array = np.array(data, dtype=dtype)
-        if array.dtype.kind in "iub" and dtype is None:
-            array = array.astype(np.float64)
-        if array.dtype.kind != "f":
-            raise TypeError(f"Tensor: data has dtype {array.dtype}, expected real floating point")
+        array = np.array(data)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"Tensor: data has dtype {array.dtype}, expected real numbers")
+        if dtype is not None and np.dtype(dtype).kind != "f":
+            raise TypeError(f"Tensor: dtype is {np.dtype(dtype)}, expected a floating-point one")
+        if dtype is not None or array.dtype.kind != "f":
+            array = array.astype(np.float64 if dtype is None else dtype, copy=False)
         self._set(array, requires_grad, None)
 
-    def _set(self, data: Array, requires_grad: bool, history: Any) -> None:
+    def _set(self, data: Array, requires_grad: bool, history: tuple[Any, ...] | None) -> None:
+        # The history of a result: (primitive, values of the inputs, options, what the rules keep,
+        # stamps of the arrays they read, and the (place, input) pairs that gradients flow to).
         self._data = data
         self.grad: Any = None
         self.requires_grad = requires_grad
@@ -145,8 +140,7 @@ class Tensor:
         Those of a leaf may be written, ``w.data -= lr * w.grad``; a change between the forward and
         the backward pass is detected. Those of an operation's result are read-only.
         """
-        if self._history is None and self._exposed is None:
-            self._exposed = fingerprint(self._data)
+        self._expose()
         return self._data
 
     @data.setter
@@ -158,8 +152,15 @@ class Tensor:
             values = np.asarray(values)
             if values.shape != self._data.shape:
                 raise ValueError(f"data: got shape {values.shape}, expected {self._data.shape}")
+            if not self._data.flags.writeable:
+                raise ValueError("data: it belongs to the result of an operation: use a copy")
             self._data[...] = values
         self._touch()
+
+    def _expose(self) -> None:
+        """Someone gets hold of the array: from now on backward() compares its values as well."""
+        if self._history is None and self._exposed is None:
+            self._exposed = fingerprint(self._data)
 
     def _touch(self) -> None:
         """Tell the graphs that used this leaf that its values were changed in place."""
@@ -192,8 +193,8 @@ class Tensor:
         return self._data.copy()
 
     def detach(self) -> "Tensor":
-        """A constant with the same values (and the same memory): gradients stop here."""
-        return _wrap(self._data, False, None)
+        """A constant with the same values, in the same memory: gradients stop here."""
+        return _wrap(self.data, False, None)
 
     def zero_grad(self) -> None:
         """Forget the accumulated gradient."""
@@ -224,7 +225,13 @@ class Tensor:
                 "constants, under no_grad() or after detach()"
             )
         for leaf, adjoint in pull_back(self, gradient, create_graph).items():
-            leaf.grad = adjoint if leaf.grad is None else leaf.grad + adjoint
+            if leaf.grad is None:
+                leaf.grad = adjoint
+            elif isinstance(leaf.grad, Tensor) or create_graph:
+                with _record(True):
+                    leaf.grad = leaf.grad + adjoint
+            else:
+                leaf.grad += adjoint
 
     def __len__(self) -> int:
         return len(self._data)
@@ -234,6 +241,9 @@ class Tensor:
 
     def __float__(self) -> float:
         return self.item()
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
 
     def __bool__(self) -> bool:
         return bool(self.item())
@@ -262,16 +272,15 @@ class Tensor:
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Result:
         """Let ``array * tensor`` and ``np.exp(tensor)`` mean what they say."""
-        primitive = getattr(ops, ufunc.__name__, None)
-        if primitive is None and ufunc.__name__ in _COMPARISONS:
-            return ufunc(*(x._data if isinstance(x, Tensor) else x for x in inputs))
-        if primitive is None or method != "__call__" or kwargs:
-            call = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-            raise TypeError(
-                f"np.{call} has no rule for Tensors with these arguments: use minimlcourse.autodiff"
-                " or minimlcourse.functional, or .numpy() for a constant"
-            )
-        return primitive(*inputs)
+        if method == "__call__" and not kwargs:
+            if ufunc.__name__ in _COMPARISONS:
+                return ufunc(*map(_value, inputs))
+            if hasattr(ops, ufunc.__name__):
+                return getattr(ops, ufunc.__name__)(*inputs)
+        raise TypeError(f"np.{ufunc.__name__} cannot take a Tensor in this way: {_INSTEAD}")
+
+    def __array_function__(self, function: Any, *_: Any) -> Result:
+        raise TypeError(f"np.{function.__name__} cannot take a Tensor: {_INSTEAD}")
 
     # -- operations: each is written once, in primitives.py --------------------------------------
 
@@ -393,6 +402,9 @@ class Tensor:
     def swapaxes(self, axis1: int, axis2: int) -> "Tensor":
         return ops.swapaxes(self, axis1, axis2)
 
+    def astype(self, dtype: DTypeLike) -> "Tensor":
+        return ops.astype(self, dtype=dtype)
+
     def squeeze(self, axis: Axis = None) -> "Tensor":
         return ops.squeeze(self, axis)
 
@@ -400,6 +412,7 @@ class Tensor:
         return ops.expand_dims(self, axis)
 
 
+_INSTEAD = "use its methods, minimlcourse.autodiff or minimlcourse.functional (or .numpy())"
 _COMPARISONS = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}
 
 
@@ -414,310 +427,6 @@ def _value(x: Any) -> Any:
     return x._data if isinstance(x, Tensor) else x
 
 
-class Primitive:
-    r"""One differentiable operation: its value, and for each argument its rule.
-
-    A rule is a vector-Jacobian product: given the adjoint :math:`g = \bar z` of the result
-    :math:`z = \mathrm{op}(x_1, \dots, x_k)`, rule *i* returns
-
-    .. math:: \bar x_i = (\partial_{x_i} \mathrm{op})^\top g,
-
-    the derivative being the local one, with the other arguments frozen (erratum E1). It is called
-    as ``rule(g, out, *arguments, **options)`` and may return its gradient before broadcasting is
-    undone.
-
-    Parameters
-    ----------
-    name : str
-        What error messages and graphs call the operation.
-    value : callable
-        ``value(*arrays, **options)`` computes the result with NumPy.
-    rules : callables
-        One for each positional argument; or a single one with ``variadic=True``, which is then
-        called as ``rule(i, g, out, *arguments, **options)`` for argument number i.
-    keep : callable, optional
-        A differentiable function of the arguments that the rules would rather have than the result
-        (a softmax, say). ``value`` then returns the pair (result, kept array), and the rules get
-        the kept array as ``out``; to differentiate again, ``keep`` recomputes it on Tensors.
-    reads_inputs : bool
-        False if no rule looks at the values of the arguments (shapes and dtypes are free), and the
-        result is not a view of one: these may then be changed in place before the backward pass.
-    doc : str
-        The formula and the derivative, for ``help``.
-
-    Examples
-    --------
-    >>> cube = Primitive("cube", lambda x: x**3, lambda g, out, x: g * 3 * x**2)
-    >>> x = Tensor(2.0)
-    >>> cube(x).backward()
-    >>> float(x.grad)
-    12.0
-
-    Lesson 04, "The table of rules".
-    """
-
-    def __init__(
-        self,
-        name: str,
-        value: Callable[..., Any],
-        *rules: Callable[..., Any],
-        keep: Callable[..., Any] | None = None,
-        reads_inputs: bool = True,
-        variadic: bool = False,
-        doc: str | None = None,
-    ) -> None:
-        self.name = name
-        self.value = value
-        self.rules = rules
-        self.keep = keep
-        self.reads_inputs = reads_inputs
-        self.variadic = variadic
-        self.__doc__ = doc
-
-    def __repr__(self) -> str:
-        return f"<Primitive {self.name}>"
-
-    def __call__(self, *inputs: Operand, **options: Any) -> Result:
-        """The value; recorded, if an input is a Tensor that gradients flow to."""
-        values = []
-        any_tensor = tracked = False
-        for x in inputs:
-            if isinstance(x, Tensor):
-                any_tensor = True
-                tracked = tracked or x.requires_grad
-                x = x._data
-            elif isinstance(x, float):
-                # np.float64 is a float, but it would turn float32 operands into float64.
-                x = float(x)
-            elif isinstance(x, (list, tuple)):
-                x = np.asarray(x)
-            values.append(x)
-        try:
-            data = self.value(*values, **options)
-        except (TypeError, ValueError, IndexError) as error:
-            raise _explained(self.name, error, values, options) from error
-        kept = None
-        if self.keep is not None:
-            data, kept = data
-        if not any_tensor:
-            return data
-        if type(data) is not np.ndarray:
-            data = np.asarray(data)
-        if not (tracked and _recording.get()):
-            return _wrap(data, False, None)
-        for value in values:
-            if value is data:
-                data = data.view()
-        # The graph needs its intermediate results, so nobody may change them in place. Leaves and
-        # constants belong to the user: what they were is remembered by a stamp.
-        data.flags.writeable = False
-        stamps = _stamps(inputs) if self.reads_inputs else None
-        return _wrap(data, True, (self, inputs, values, options, kept, stamps))
-
-
-def _explained(name: str, error: Exception, values: Iterable[Any], options: Any) -> Exception:
-    """The same error with the operation's name, and the shapes that it was given."""
-    kind = next(t for t in (TypeError, ValueError, IndexError) if isinstance(error, t))
-    given = [
-        f"{v.dtype}{list(v.shape)}" if isinstance(v, np.ndarray) else repr(v)[:40] for v in values
-    ]
-    given += [f"{key}={value!r}"[:60] for key, value in options.items() if value is not None]
-    reason = str(error).removeprefix(f"{name}: ")
-    return kind(f"{name}: {reason} [given {', '.join(given)}]")
-
-
-# -- the walk back ---------------------------------------------------------------------------------
-
-
-def pull_back(
-    root: Tensor,
-    gradient: Operand = None,
-    create_graph: bool = False,
-    wanted: Sequence[Tensor] | None = None,
-) -> dict[Tensor, Any]:
-    """Propagate ``gradient`` from ``root`` and return the adjoint of each leaf (or wanted Tensor).
-
-    Adjoints are arrays, or Tensors with ``create_graph``. Every adjoint has the shape and dtype of
-    its Tensor. No two share memory, nor do they share any with the graph: each may be changed.
-
-    Parameters
-    ----------
-    root : Tensor
-        Where to start.
-    gradient : array or Tensor of the shape of ``root``
-        The adjoint of ``root``; by default 1, for a root with one element.
-    create_graph : bool
-        Run the rules on Tensors, so that the adjoints have histories.
-    wanted : Tensors, optional
-        Stop at these, leaves or not, and return the adjoints of these alone.
-    """
-    g = _seed(root, gradient)
-    if not create_graph:
-        return _walk(root, g, False, wanted)
-    with _record(True):
-        return _walk(root, g if isinstance(g, Tensor) else _wrap(g, False, None), True, wanted)
-
-
-def _walk(
-    root: Tensor, seed: Any, on_tensors: bool, wanted: Sequence[Tensor] | None
-) -> dict[Tensor, Any]:
-    ends = frozenset() if wanted is None else frozenset(wanted)
-    # Nothing older than the oldest wanted Tensor can depend on any of them.
-    oldest = min(x._birth for x in ends) if ends else 0
-    adjoints: dict[int, Any] = {root._birth: seed}
-    result: dict[Tensor, Any] = {}
-    for node in reachable(root, ends, oldest):
-        g = adjoints.pop(node._birth)
-        if node._history is None or node in ends:
-            if wanted is None or node in ends:
-                result[node] = g
-            continue
-        primitive, inputs, values, options, kept, stamps = node._history
-        if stamps:
-            _check_unchanged(primitive, inputs, stamps)
-        if on_tensors:
-            arguments = inputs
-            out = node if primitive.keep is None else primitive.keep(*inputs, **options)
-        else:
-            arguments = values
-            out = node._data if primitive.keep is None else kept
-        for i, x in enumerate(inputs):
-            if not isinstance(x, Tensor) or not x.requires_grad or x._birth < oldest:
-                continue
-            if primitive.variadic:
-                gx = primitive.rules[0](i, g, out, *arguments, **options)
-            else:
-                gx = primitive.rules[i](g, out, *arguments, **options)
-            if gx.shape != x._data.shape:
-                gx = _unbroadcast(gx, x._data.shape, primitive, i)
-            if gx.dtype != x._data.dtype:
-                gx = ops.astype(gx, dtype=x._data.dtype)
-            birth = x._birth
-            if birth in adjoints:
-                adjoints[birth] = adjoints[birth] + gx
-            elif x._history is None and not on_tensors:
-                adjoints[birth] = _owned(gx, g, values)
-            else:
-                adjoints[birth] = gx
-    return result
-
-
-def reachable(root: Tensor, ends: Set[Tensor] = frozenset(), oldest: int = 0) -> list[Tensor]:
-    """The Tensors that gradients from ``root`` flow through, youngest first.
-
-    The list grows while it is walked, and stops at ``ends`` and at what is older than ``oldest``.
-    """
-    found = [root]
-    seen = {root._birth}
-    for node in found:
-        if node._history is None or node in ends:
-            continue
-        for x in node._history[1]:
-            if isinstance(x, Tensor) and x.requires_grad and oldest <= x._birth not in seen:
-                seen.add(x._birth)
-                found.append(x)
-    found.sort(key=attrgetter("_birth"), reverse=True)
-    return found
-
-
-def _seed(root: Tensor, gradient: Operand) -> Any:
-    if gradient is None:
-        if root.size != 1:
-            raise ValueError(
-                f"backward: the root has shape {root.shape}, not one element; reduce it first "
-                "(mean, sum), or pass gradient= with that shape"
-            )
-        return np.ones_like(root._data)
-    if not isinstance(gradient, Tensor):
-        gradient = np.array(gradient, dtype=root.dtype)
-    if gradient.shape != root.shape:
-        raise ValueError(
-            f"backward: gradient has shape {gradient.shape}, the root has shape {root.shape}"
-        )
-    return gradient
-
-
-def _unbroadcast(g: Any, shape: tuple[int, ...], primitive: Primitive, i: int) -> Any:
-    """Sum the adjoint over the axes along which NumPy had repeated the argument (erratum E12)."""
-    extra = len(g.shape) - len(shape)
-    if extra > 0 and g.shape[extra:] == shape:
-        return g.sum(axis=tuple(range(extra)))
-    if extra < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[extra:], strict=True)):
-        raise ValueError(
-            f"{primitive.name}: the rule of argument {i} returned shape {g.shape} for an argument "
-            f"of shape {shape}"
-        )
-    repeated = (k for k, n in enumerate(shape) if n == 1 != g.shape[extra + k])
-    axes = (*range(extra), *(extra + k for k in repeated))
-    return g.sum(axis=axes, keepdims=True).reshape(shape)
-
-
-def _owned(g: Array, incoming: Any, values: Iterable[Any]) -> Array:
-    """The array g, copied if someone else may hold its memory: ``grad`` is changed in place."""
-    if g is incoming or g.base is not None or not isinstance(g, np.ndarray):
-        return np.array(g)
-    for value in values:
-        if value is g:
-            return np.array(g)
-    return g
-
-
-# -- arrays that change between the forward and the backward pass ----------------------------------
-
-_SAMPLE = 1024
-
-
-def fingerprint(array: Array) -> int:
-    """A hash of the values: of all of them up to 1024, else of an even sample of that many.
-
-    Hashing everything would cost a training step some 5 %. A sample sees what happens in practice:
-    a buffer that is filled again, data shuffled or scaled in place.
-    """
-    step = -(-array.size // _SAMPLE) or 1
-    if array.flags.c_contiguous:
-        sample = array.reshape(-1)[::step]
-    elif array.flags.f_contiguous:
-        sample = array.T.reshape(-1)[::step]
-    else:
-        sample = array.flat[::step]
-    return hash(sample.tobytes())
-
-
-def _stamps(inputs: Sequence[Any]) -> list[tuple[int, int, int | None]]:
-    """For each leaf and each constant array: its place, version and fingerprint.
-
-    A leaf whose ``data`` nobody has read can change only with its version: no fingerprint.
-    """
-    stamps: list[tuple[int, int, int | None]] = []
-    for i, x in enumerate(inputs):
-        if isinstance(x, Tensor):
-            if x._history is None:
-                mark = None if x._exposed is None else fingerprint(x._data)
-                stamps.append((i, x._version, mark))
-        elif isinstance(x, np.ndarray):
-            stamps.append((i, 0, fingerprint(x)))
-    return stamps
-
-
-def _check_unchanged(
-    primitive: Primitive, inputs: Sequence[Any], stamps: list[tuple[int, int, int | None]]
-) -> None:
-    for i, version, mark in stamps:
-        x = inputs[i]
-        if not isinstance(x, Tensor):
-            unchanged = fingerprint(x) == mark
-        elif x._version != version or x._exposed is None:
-            unchanged = x._version == version
-        else:
-            # If its data was first read after the forward pass, what it was then still counts.
-            unchanged = fingerprint(x._data) == (x._exposed if mark is None else mark)
-        if not unchanged:
-            raise ValueError(
-                f"backward: argument {i} of {primitive.name}, of shape {x.shape}, was changed in "
-                "place after the forward pass, and the gradient needs its former values; "
-                "call backward() first, or change a copy"
-            )
-
-
-# The rules need Tensor and Primitive, and the operators above need the rules.
+# The operations need Tensor, and Tensor needs them.
 from minimlcourse.autodiff import primitives as ops  # noqa: E402
+from minimlcourse.autodiff.graph import fingerprint, pull_back  # noqa: E402

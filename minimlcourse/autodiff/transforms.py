@@ -7,41 +7,37 @@ differentiated, since the derivative depends on it. A Tensor can be differentiat
 transforms compose: ``grad(grad(f))``.
 
 ``argnums`` names the arguments to differentiate: an integer for one, a tuple for several, and the
-answer is then a tuple.
+answer is then a tuple. Keyword arguments are passed on to ``f``.
 
 Lesson 04, "Forward and reverse", "The derivative of a derivative".
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from minimlcourse.autodiff import primitives as ops
-from minimlcourse.autodiff.tensor import (
-    Operand,
-    Primitive,
-    Result,
-    Tensor,
-    _record,
-    _recording,
-    _wrap,
-    pull_back,
-    reachable,
-)
+from minimlcourse.autodiff.graph import Primitive, pull_back, reachable
+from minimlcourse.autodiff.tensor import Operand, Result, Tensor, _record, _recording, _wrap
 
 Argnums = int | tuple[int, ...]
 
 # A Tensor from outside enters a transform through this: the copy is a variable of the transform,
 # and still leads back to the original.
-_enter = Primitive("enter", lambda x: x, lambda g, out, x: g)
+_enter = Primitive("enter", lambda x: x.copy(), lambda g, out, x: g, reads_inputs=False)
 
 
 class _Recording:
     """``f(*args)`` as a graph: its output and the variables that stand for the chosen arguments."""
 
     def __init__(
-        self, name: str, f: Callable[..., Any], argnums: Sequence[int], args: Sequence[Operand]
+        self,
+        name: str,
+        f: Callable[..., Any],
+        argnums: Sequence[int],
+        args: Sequence[Operand],
+        options: Mapping[str, Any],
     ) -> None:
         for k in argnums:
             if not 0 <= k < len(args):
@@ -56,9 +52,9 @@ class _Recording:
             ]
             for k, variable in zip(argnums, self.variables, strict=True):
                 arguments[k] = variable
-            output = f(*arguments)
-        if isinstance(output, (tuple, list)):
-            raise TypeError(f"{name}: f returned {len(output)} values, expected one Tensor")
+            output = f(*arguments, **options)
+        if output is None or isinstance(output, (tuple, list)):
+            raise TypeError(f"{name}: f returned a {type(output).__name__}, expected one Tensor")
         # A constant function is legitimate: its derivatives are 0.
         self.output = output if isinstance(output, Tensor) else Tensor(output, requires_grad=False)
         self.on_tensors = outside_records and self._depends_on_outside()
@@ -95,7 +91,7 @@ def _like(given: Operand, result: Any, on_tensors: bool) -> Result:
         return result
     if isinstance(given, Tensor):
         return _wrap(np.asarray(result), False, None)
-    return float(result) if isinstance(given, (int, float)) else result
+    return float(result) if isinstance(given, (int, float)) and np.ndim(result) == 0 else result
 
 
 def _pull(
@@ -136,13 +132,11 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     >>> grad(cube)(2.0), grad(grad(cube))(2.0)
     (12.0, 12.0)
     """
-    evaluate = value_and_grad(f, argnums, name="grad")
-    return lambda *args: evaluate(*args)[1]
+    evaluate = _value_and_grad("grad", f, argnums)
+    return lambda *args, **options: evaluate(*args, **options)[1]
 
 
-def value_and_grad(
-    f: Callable[..., Any], argnums: Argnums = 0, *, name: str = "value_and_grad"
-) -> Callable[..., tuple[Any, Any]]:
+def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., tuple[Any, Any]]:
     r"""The function :math:`x \mapsto (f(x), \nabla f(x))`, at the price of one recording of f.
 
     Examples
@@ -150,9 +144,14 @@ def value_and_grad(
     >>> value_and_grad(lambda x, y: x * y, argnums=(0, 1))(2.0, 5.0)
     (10.0, (5.0, 2.0))
     """
+    return _value_and_grad("value_and_grad", f, argnums)
 
-    def evaluate(*args: Operand) -> tuple[Any, Any]:
-        recording = _scalar(name, _Recording(name, f, _tuple(argnums), args))
+
+def _value_and_grad(
+    name: str, f: Callable[..., Any], argnums: Argnums
+) -> Callable[..., tuple[Any, Any]]:
+    def evaluate(*args: Operand, **options: Any) -> tuple[Any, Any]:
+        recording = _scalar(name, _Recording(name, f, _tuple(argnums), args, options))
         adjoint = np.ones_like(recording.output._data)
         gradients = recording.handed_back(recording.pull(adjoint))
         return recording.value(), gradients[0] if isinstance(argnums, int) else tuple(gradients)
@@ -173,7 +172,7 @@ def vjp(f: Callable[..., Any], *primals: Operand) -> tuple[Any, Callable[[Operan
     >>> y, pull(np.array([1.0, 0.0]))
     (array([3., 7.]), array([1., 2.]))
     """
-    recording = _Recording("vjp", f, range(len(primals)), primals)
+    recording = _Recording("vjp", f, range(len(primals)), primals, {})
 
     def pull(u: Operand) -> Any:
         on_tensors = recording.on_tensors or (isinstance(u, Tensor) and u.requires_grad)
@@ -198,7 +197,7 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
     >>> jvp(lambda x: x**2, 3.0, 1.0)
     (9.0, 6.0)
     """
-    recording = _Recording("jvp", f, range(len(_several(primals))), _several(primals))
+    recording = _Recording("jvp", f, range(len(_several(primals))), _several(primals), {})
     tangents = _checked("jvp", recording, tangents)
     u = Tensor(np.zeros_like(recording.output._data))
     adjoints = _pull(recording.output, u, recording.variables, on_tensors=True)
@@ -222,8 +221,8 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
            [0., 4.]])
     """
 
-    def evaluate(*args: Operand) -> Any:
-        recording = _Recording("jacobian", f, _tuple(argnums), args)
+    def evaluate(*args: Operand, **options: Any) -> Any:
+        recording = _Recording("jacobian", f, _tuple(argnums), args, options)
         output = recording.output
         units = np.eye(output.size, dtype=output.dtype).reshape(output.size, *output.shape)
         rows = [recording.pull(unit) for unit in units]
@@ -256,7 +255,7 @@ def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     if isinstance(argnums, int):
         return jacobian(grad(f, argnums), argnums)
     rows = [jacobian(grad(f, i), argnums) for i in argnums]
-    return lambda *args: tuple(row(*args) for row in rows)
+    return lambda *args, **options: tuple(row(*args, **options) for row in rows)
 
 
 def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
@@ -272,7 +271,7 @@ def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
     >>> hvp(lambda x: (x**3).sum(), np.array([1.0, 2.0]), np.array([1.0, 1.0]))
     array([ 6., 12.])
     """
-    recording = _Recording("hvp", f, range(len(_several(primals))), _several(primals))
+    recording = _Recording("hvp", f, range(len(_several(primals))), _several(primals), {})
     tangents = _checked("hvp", _scalar("hvp", recording), tangents)
     adjoint = np.ones_like(recording.output._data)
     gradients = _pull(recording.output, adjoint, recording.variables, on_tensors=True)
