@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minimlcourse.autodiff.graph import Primitive
-from minimlcourse.autodiff.primitives import _lift, _operand, exp, mean, normal_cdf, sum, tanh
+from minimlcourse.autodiff.primitives import _lift, exp, mean, normal_cdf, sum, tanh
 from minimlcourse.autodiff.tensor import Array, Axis, Operand, Result, Tensor
 
 __all__ = [
@@ -49,7 +49,11 @@ relu = Primitive(
 def _real(x: Any) -> Array:
     """The array in floating point: pixels and counts come as integers."""
     x = np.asarray(x)
-    return x if x.dtype.kind == "f" else x.astype(np.float64)
+    return x.astype(np.float64) if x.dtype.kind in "iub" else x
+
+
+def _real_operand(x: Any) -> Any:
+    return x if isinstance(x, Tensor) else _real(x)
 
 
 def _sigmoid_value(x: Array) -> Array:
@@ -88,7 +92,7 @@ def gelu(x: Operand, approximate: str = "none") -> Result:
 
     Source: Hendrycks and Gimpel, *Gaussian Error Linear Units*, 2016.
     """
-    x = _operand(x)
+    x = _real_operand(x)
     if approximate == "none":
         return _gelu(x)
     if approximate == "tanh":
@@ -105,7 +109,7 @@ def dropout(x: Operand, p: float, rng: np.random.Generator) -> Result:
     """
     if not 0 <= p < 1:
         raise ValueError(f"dropout: p={p}, expected 0 <= p < 1")
-    x = x if isinstance(x, Tensor) else _real(x)
+    x = _real_operand(x)
     kept = rng.random(x.shape, dtype=np.float32) >= p
     return x * (kept / np.asarray(1 - p, dtype=x.dtype))
 
@@ -130,7 +134,7 @@ def _logsumexp_value(x: Array, axis: Axis, keepdims: bool) -> Array:
 _logsumexp = Primitive(
     "logsumexp",
     _logsumexp_value,
-    lambda g, out, x, axis, keepdims: _lift(g, x, axis) * exp(x - _lift(out, x, axis)),
+    lambda g, out, x, axis, keepdims: _lift(g, x, axis) * softmax(x, axis),
 )
 _softmax = Primitive(
     "softmax",
@@ -140,7 +144,7 @@ _softmax = Primitive(
 )
 _log_softmax = Primitive(
     "log_softmax",
-    lambda x, axis: x - _logsumexp_value(x, axis, True),
+    lambda x, axis: _log_softmax_value(x, axis),
     lambda g, out, x, axis: g - exp(out) * sum(g, axis, keepdims=True),
     reads_inputs=False,
 )
@@ -150,6 +154,12 @@ def _softmax_value(x: Array, axis: Axis) -> Array:
     x = _real(x)
     e = np.exp(x - _shift(x, axis))
     return e / np.sum(e, axis=axis, keepdims=True)
+
+
+def _log_softmax_value(x: Array, axis: Axis) -> Array:
+    x = _real(x)
+    shifted = x - _shift(x, axis)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
 def logsumexp(x: Operand, axis: Axis = None, keepdims: bool = False) -> Result:
@@ -227,7 +237,7 @@ def mse(prediction: Operand, target: Operand, reduction: str = "mean") -> Result
 
     Shapes must agree: (n,) against (n, 1) would silently broadcast to (n, n).
     """
-    prediction, target = _operand(prediction), _operand(target)
+    prediction, target = _real_operand(prediction), _real_operand(target)
     _same_shape("mse", prediction, target)
     error = prediction - target
     return _reduced("mse", error * error, reduction)
@@ -242,7 +252,7 @@ def binary_cross_entropy_with_logits(
     for logits of any size. Shapes must agree.
     """
     name = "binary_cross_entropy_with_logits"
-    logits, target = _operand(logits), _operand(target)
+    logits, target = _real_operand(logits), _real_operand(target)
     _same_shape(name, logits, target)
     losses = target * softplus(-logits) + (1 - target) * softplus(logits)
     return _reduced(name, losses, reduction)
@@ -317,9 +327,10 @@ def cross_entropy(logits: Operand, target: Operand, reduction: str = "mean") -> 
     TypeError, ValueError
         For targets of another shape or dtype, or classes outside 0..K-1.
     """
-    logits, target = _operand(logits), _operand(target)
+    logits = _real_operand(logits)
+    target = target if isinstance(target, Tensor) else np.asarray(target)
     if target.shape == logits.shape and target.dtype.kind == "f":
-        losses = _operand(sum(-(target * log_softmax(logits)), axis=-1))
+        losses = _real_operand(sum(-(target * log_softmax(logits)), axis=-1))
         return _reduced("cross_entropy", losses, reduction)
     return _cross_entropy(logits, target, reduction=reduction)
 
@@ -333,7 +344,7 @@ def nll(log_probs: Operand, target: Operand, reduction: str = "mean") -> Result:
     target : (n,) integers in 0..K-1
     reduction : "mean", "sum" or "none"
     """
-    log_probs, target = _operand(log_probs), np.asarray(target)
+    log_probs, target = _real_operand(log_probs), np.asarray(target)
     _check_classes("nll", target, log_probs.shape)
     flat = log_probs.reshape(target.size, log_probs.shape[-1])
     picked = flat[np.arange(target.size), target.reshape(-1)].reshape(target.shape)

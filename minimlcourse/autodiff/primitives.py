@@ -14,6 +14,7 @@ import math
 import operator
 from collections.abc import Sequence
 from functools import cache
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -299,10 +300,11 @@ def _lift(g: Any, x: Any, axis: Axis) -> Any:
     return g.reshape(tuple(1 if k in axes else n for k, n in enumerate(x.shape)))
 
 
-def _count(x: Any, axis: Axis) -> int:
-    count = math.prod(x.shape[k] for k in _axes(x, axis))
-    if count == 0:
-        raise ValueError("no elements to average")
+def _count(x: Any, axis: Axis, ddof: int = 0) -> int:
+    """How many elements each result is made of, less ddof."""
+    count = math.prod(x.shape[k] for k in _axes(x, axis)) - ddof
+    if count <= 0:
+        raise ValueError(f"needs more than {ddof} elements along the axis")
     return count
 
 
@@ -331,21 +333,34 @@ _mean = Primitive(
 
 def mean(x: Operand, axis: Axis = None, keepdims: bool = False) -> Result:
     r"""Mean over one, several or all axes; ``ValueError`` if there is nothing to average."""
-    return _mean(x, axis=axis, keepdims=keepdims)
+    return _mean(_operand(x), axis=axis, keepdims=keepdims)
+
+
+def _var_value(x: Array, axis: Axis, keepdims: bool, ddof: int) -> Array:
+    count = _count(x, axis, ddof)
+    centred = x - np.mean(x, axis, keepdims=True)
+    return np.add.reduce(centred * centred, axis=axis, keepdims=keepdims) / count
+
+
+def _var_rule(g: Any, out: Any, x: Any, axis: Axis, keepdims: bool, ddof: int) -> Any:
+    centred = x - mean(x, axis, keepdims=True)
+    return _lift(g, x, axis) * centred * (2 / _count(x, axis, ddof))
+
+
+_var = Primitive(
+    "var",
+    _var_value,
+    _var_rule,
+)
 
 
 def var(x: Operand, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Result:
-    r"""Variance :math:`\frac1{n - \mathrm{ddof}} \sum_i (x_i - \bar x)^2` along the axes.
+    r"""Variance :math:`\frac1{n - \mathrm{ddof}} \sum_i (x_i - m)^2` along the axes, m the mean.
 
-    ``ddof=0`` divides by n, as NumPy does; PyTorch's default is ``ddof=1``.
+    ``ddof=0`` divides by n, as NumPy does; PyTorch's default is ``ddof=1``. With
+    :math:`\bar x_i = \frac{2g}{n - \mathrm{ddof}} (x_i - m)`.
     """
-    x = _operand(x)
-    total = sum(x, axis, keepdims=True)
-    count = math.prod(x.shape) // (math.prod(total.shape) or 1)
-    if count <= ddof:
-        raise ValueError(f"var: {count} elements along axis {axis}, expected more than ddof={ddof}")
-    centred = x - total / count
-    return sum(centred * centred, axis, keepdims) / (count - ddof)
+    return _var(_operand(x), axis=axis, keepdims=keepdims, ddof=ddof)
 
 
 def _share_extremum(g: Any, out: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
@@ -518,15 +533,16 @@ def _frozen_part(part: Any) -> Any:
     return part.copy() if isinstance(part, np.ndarray) else part
 
 
-def _concatenate_rule(i: int, g: Any, out: Any, *parts: Any, axis: int) -> Any:
-    start = int(np.sum([part.shape[axis] for part in parts[:i]], dtype=int))
-    stop = start + parts[i].shape[axis]
-    return g[(slice(None),) * (axis % g.ndim) + (slice(start, stop),)]
+def _concatenate_rule(
+    i: int, g: Any, out: Any, *parts: Any, axis: int, stops: Sequence[int]
+) -> Any:
+    place = slice(stops[i] - parts[i].shape[axis], stops[i])
+    return g[(slice(None),) * (axis % g.ndim) + (place,)]
 
 
 _concatenate = Primitive(
     "concatenate",
-    lambda *parts, axis: np.concatenate(parts, operator.index(axis)),
+    lambda *parts, axis, stops: np.concatenate(parts, axis),
     _concatenate_rule,
     variadic=True,
     reads_inputs=False,
@@ -542,7 +558,10 @@ _stack = Primitive(
 
 def concatenate(parts: Sequence[Operand], axis: int = 0) -> Result:
     """The parts joined along an axis that they have; each receives its slice of g."""
-    return _concatenate(*parts, axis=axis)
+    parts = [_operand(part) for part in parts]
+    axis = operator.index(axis)
+    lengths = (part.shape[axis] if -part.ndim <= axis < part.ndim else 0 for part in parts)
+    return _concatenate(*parts, axis=axis, stops=tuple(accumulate(lengths)))
 
 
 def stack(parts: Sequence[Operand], axis: int = 0) -> Result:

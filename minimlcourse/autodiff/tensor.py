@@ -277,10 +277,11 @@ class Tensor:
                 return ufunc(*map(_value, inputs))
             if hasattr(ops, ufunc.__name__):
                 return getattr(ops, ufunc.__name__)(*inputs)
-        raise TypeError(f"np.{ufunc.__name__} cannot take a Tensor in this way: {_INSTEAD}")
+        call = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+        raise TypeError(f"np.{call} has no rule for Tensors with these arguments: {_INSTEAD}")
 
     def __array_function__(self, function: Any, *_: Any) -> Result:
-        raise TypeError(f"np.{function.__name__} cannot take a Tensor: {_INSTEAD}")
+        raise TypeError(f"np.{function.__name__} has no rule for Tensors: {_INSTEAD}")
 
     # -- operations: each is written once, in primitives.py --------------------------------------
 
