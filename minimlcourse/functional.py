@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minimlcourse.autodiff.graph import Primitive
-from minimlcourse.autodiff.primitives import _lift, exp, mean, normal_cdf, sum, tanh
+from minimlcourse.autodiff.primitives import _lift, exp, normal_cdf, sum, tanh
 from minimlcourse.autodiff.tensor import Array, Axis, Operand, Result, Tensor
 
 __all__ = [
@@ -218,13 +218,14 @@ linear = Primitive(
 def _reduced(name: str, losses: Any, reduction: str) -> Any:
     if reduction == "none":
         return losses
-    if reduction == "sum":
-        return sum(losses)
-    if reduction != "mean":
+    if reduction not in ("mean", "sum"):
         raise ValueError(f"{name}: reduction={reduction!r}, expected 'mean', 'sum' or 'none'")
+    total = sum(losses) if isinstance(losses, Tensor) else np.add.reduce(losses, axis=None)
+    if reduction == "sum":
+        return total
     if losses.size == 0:
         raise ValueError(f"{name}: there are no samples to average over")
-    return mean(losses)
+    return total / losses.size
 
 
 def _same_shape(name: str, x: Any, target: Any) -> None:
@@ -266,45 +267,44 @@ def _check_classes(name: str, target: Array, shape: tuple[int, ...]) -> None:
         )
     if not shape or target.shape != shape[:-1]:
         raise ValueError(f"{name}: target has shape {target.shape}, the scores {shape}")
-    if target.size and not 0 <= target.min() <= target.max() < shape[-1]:
-        raise ValueError(
-            f"{name}: target has classes {target.min()} to {target.max()}, of {shape[-1]}"
-        )
+    if target.size:
+        lowest, highest = np.minimum.reduce(target, axis=None), np.maximum.reduce(target, axis=None)
+        if not 0 <= lowest <= highest < shape[-1]:
+            raise ValueError(f"{name}: target has classes {lowest} to {highest}, of {shape[-1]}")
 
 
 def _cross_entropy_value(logits: Array, target: Array, reduction: str) -> tuple[Any, Array]:
-    """The loss, and softmax minus one-hot for the rule."""
+    """The loss, and for the rule its gradient: softmax minus one-hot, over n for the mean."""
     _check_classes("cross_entropy", target, logits.shape)
     # Classes go first: reducing over a long last axis is much faster than over a short one.
     z = _real(logits).reshape(-1, logits.shape[-1]).T.copy()
     y, samples = target.reshape(-1), np.arange(z.shape[1])
-    z -= z.max(axis=0)
-    losses = -z[y, samples]
+    z -= np.maximum.reduce(z, 0)
+    at_target = z[y, samples]
     np.exp(z, out=z)
-    total = z.sum(axis=0)
-    losses += np.log(total)
+    total = np.add.reduce(z, 0)
+    losses = np.log(total)
+    losses -= at_target
+    loss = _reduced("cross_entropy", losses.reshape(target.shape), reduction)
+    n = target.size if reduction == "mean" else 1
+    total *= n
     z /= total
-    z[y, samples] -= 1
-    return _reduced("cross_entropy", losses.reshape(target.shape), reduction), z.T.reshape(
-        logits.shape
-    )
+    z[y, samples] -= 1 / n
+    return loss, z.T.reshape(logits.shape)
 
 
-def _softmax_minus_one_hot(logits: Any, target: Array, reduction: str) -> Any:
-    return softmax(logits) - np.eye(logits.shape[-1], dtype=logits.dtype)[target]
-
-
-def _cross_entropy_rule(g: Any, error: Any, logits: Any, target: Array, reduction: str) -> Any:
-    if reduction == "none":
-        g = g.reshape((*g.shape, 1))
-    return error * (g / target.size if reduction == "mean" else g)
+def _cross_entropy_gradient(logits: Any, target: Array, reduction: str) -> Any:
+    error = softmax(logits) - np.eye(logits.shape[-1], dtype=logits.dtype)[target]
+    return error / target.size if reduction == "mean" else error
 
 
 _cross_entropy = Primitive(
     "cross_entropy",
     _cross_entropy_value,
-    _cross_entropy_rule,
-    keep=_softmax_minus_one_hot,
+    lambda g, gradient, logits, target, reduction: (
+        gradient * (g.reshape((*g.shape, 1)) if reduction == "none" else g)
+    ),
+    keep=_cross_entropy_gradient,
 )
 
 

@@ -187,7 +187,7 @@ class _Check:
         for node in reversed(reachable(f(*map(Tensor, arrays)))):
             if node._history is None:
                 continue
-            primitive, values, options, _, _, edges = node._history
+            primitive, values, options, _, edges, _ = node._history
             places = [i for i, _ in edges]
 
             def alone(*moved: Any) -> Any:

@@ -92,13 +92,19 @@ class Primitive:
         values = []
         edges = []
         numpy_scalars = []
+        changeable = False
         dtype = None
         for i, x in enumerate(inputs):
             if isinstance(x, Tensor):
                 if x.requires_grad:
                     edges.append((i, x))
+                    changeable = changeable or x._exposed is not None
+                else:
+                    changeable = True
                 x = x._data
                 dtype = x.dtype
+            elif isinstance(x, np.ndarray):
+                changeable = True
             elif isinstance(x, np.generic):
                 numpy_scalars.append(i)
             elif isinstance(x, (list, tuple)):
@@ -127,14 +133,16 @@ class Primitive:
                     if isinstance(x, Tensor):
                         x._expose()  # data may be a view of it, which its holder may change
             return _wrap(data, False, None)
+        if not self.variadic and edges[-1][0] >= len(self.rules):
+            raise TypeError(f"{self.name}: there is no rule for argument {edges[-1][0]}")
         for value in values:
             if value is data:
                 data = data.view()
         # The graph needs its intermediate results, so nobody may change them in place. Leaves and
-        # constants belong to the user: what they were is remembered by a stamp.
-        data.flags.writeable = False
-        stamps = _stamps(inputs) if self.reads_inputs else None
-        return _wrap(data, True, (self, values, options, kept, stamps, edges))
+        # constants belong to the user: what they were is remembered by fingerprints.
+        data.setflags(write=False)
+        marks = _fingerprints(inputs) if changeable and self.reads_inputs else None
+        return _wrap(data, True, (self, values, options, kept, edges, marks))
 
 
 def _explained(name: str, error: Exception, values: Iterable[Any], options: Any) -> Exception:
@@ -174,8 +182,11 @@ def pull_back(
     wanted : Tensors, optional
         Stop at these, leaves or not, and return the adjoints of these alone.
     """
-    with _record(create_graph):
-        return _walk(root, _seed(root, gradient, create_graph), create_graph, wanted)
+    seed = _seed(root, gradient, create_graph)
+    if not create_graph:  # rules on arrays record nothing anyway
+        return _walk(root, seed, False, wanted)
+    with _record(True):
+        return _walk(root, seed, True, wanted)
 
 
 def _walk(
@@ -192,9 +203,9 @@ def _walk(
     youngest_first = [-root._birth]
     while youngest_first:
         node, g = waiting.pop(-heappop(youngest_first))
-        primitive, arguments, options, kept, stamps, edges = node._history  # type: ignore[misc]
-        if stamps:
-            _check_unchanged(primitive, stamps)
+        primitive, arguments, options, kept, edges, marks = node._history  # type: ignore[misc]
+        if marks is not None:
+            _check_constants(primitive, marks)
         if on_tensors:
             arguments = arguments.copy()
             for i, x in edges:
@@ -202,15 +213,17 @@ def _walk(
             out = node if primitive.keep is None else primitive.keep(*arguments, **options)
         else:
             out = node._data if primitive.keep is None else kept
+        reads, rules, variadic = primitive.reads_inputs, primitive.rules, primitive.variadic
         for i, x in edges:
-            birth = x._birth
+            birth, data, is_leaf = x._birth, x._data, x._history is None
+            if is_leaf and reads and (x._changed > node._birth or x._exposed is not None):
+                _check_leaf(primitive, i, x, node._birth, marks)
             if birth < oldest:
                 continue
-            if primitive.variadic:
-                gx = primitive.rules[0](i, g, out, *arguments, **options)
+            if variadic:
+                gx = rules[0](i, g, out, *arguments, **options)
             else:
-                gx = primitive.rules[i](g, out, *arguments, **options)
-            data = x._data
+                gx = rules[i](g, out, *arguments, **options)
             if not isinstance(gx, _ADJOINTS):
                 raise TypeError(
                     f"{primitive.name}: the rule of argument {i} returned {gx!r}, expected an array"
@@ -219,10 +232,12 @@ def _walk(
                 gx = _unbroadcast(gx, data.shape, primitive, i)
             if gx.dtype != data.dtype:
                 gx = gx.astype(data.dtype)
-            if x._history is None or x in ends:
+            if is_leaf or x in ends:
                 if x in result:
                     gx = result[x] + gx
-                result[x] = gx if on_tensors else _owned(gx, g, arguments)
+                if not on_tensors and (gx is g or gx.base is not None or gx.ndim == 0):
+                    gx = np.array(gx)  # it shares memory, or is a NumPy scalar
+                result[x] = gx
             elif birth in waiting:
                 waiting[birth] = x, waiting[birth][1] + gx
             else:
@@ -244,7 +259,7 @@ def reachable(root: Tensor, ends: Set[Tensor] = frozenset(), oldest: int = 0) ->
     for node in found:
         if node._history is None or node in ends:
             continue
-        for _, x in node._history[-1]:
+        for _, x in node._history[4]:
             if oldest <= x._birth not in seen:
                 seen.add(x._birth)
                 found.append(x)
@@ -275,8 +290,9 @@ def _seed(root: Tensor, gradient: Operand, on_tensors: bool) -> Any:
 def _unbroadcast(g: Any, shape: tuple[int, ...], primitive: Primitive, i: int) -> Any:
     """Sum the adjoint over the axes along which NumPy had repeated the argument (erratum E12)."""
     extra = len(g.shape) - len(shape)
-    if extra > 0 and g.shape[extra:] == shape:
-        return g.sum(axis=tuple(range(extra)))
+    if extra == 1 and len(shape) == 1 and g.shape[1:] == shape and isinstance(g, np.ndarray):
+        # The gradient of a bias, met in every layer: for BLAS this is the fastest sum over rows.
+        return np.ones(len(g), g.dtype) @ g
     if extra < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[extra:], strict=True)):
         raise ValueError(
             f"{primitive.name}: the rule of argument {i} returned shape {g.shape} for an argument "
@@ -285,16 +301,6 @@ def _unbroadcast(g: Any, shape: tuple[int, ...], primitive: Primitive, i: int) -
     repeated = (k for k, n in enumerate(shape) if n == 1 != g.shape[extra + k])
     axes = (*range(extra), *(extra + k for k in repeated))
     return g.sum(axis=axes, keepdims=True).reshape(shape)
-
-
-def _owned(g: Array, incoming: Any, values: Iterable[Any]) -> Array:
-    """The array g, copied if someone else may hold its memory: ``grad`` is changed in place."""
-    if g is incoming or g.base is not None or not isinstance(g, np.ndarray):
-        return np.array(g)
-    for value in values:
-        if value is g:
-            return np.array(g)
-    return g
 
 
 # -- arrays that change between the forward and the backward pass ----------------------------------
@@ -318,34 +324,39 @@ def fingerprint(array: Array) -> int:
 _WORDS = {n: np.dtype(f"u{n}") for n in (1, 2, 4, 8)}
 
 
-def _stamps(inputs: Sequence[Any]) -> list[tuple[int, Any, int, int | None]]:
-    """For each leaf and each constant array: its place, itself, its version, its fingerprint.
+def _fingerprints(inputs: Sequence[Any]) -> dict[int, tuple[Any, int]]:
+    """By place, the constants, and the leaves whose ``data`` someone has read.
 
-    A leaf whose ``data`` nobody has read can change only with its version: no fingerprint.
+    Other leaves can change only by ``data = ...`` or an optimizer, which note the time.
     """
-    stamps: list[tuple[int, Any, int, int | None]] = []
+    marks: dict[int, tuple[Any, int]] = {}
     for i, x in enumerate(inputs):
         if isinstance(x, Tensor):
-            if x._history is None:
-                mark = None if x._exposed is None else fingerprint(x._data)
-                stamps.append((i, x, x._version, mark))
+            if x._exposed is not None or not x.requires_grad:
+                marks[i] = x, fingerprint(x._data)
         elif isinstance(x, np.ndarray):
-            stamps.append((i, x, 0, fingerprint(x)))
-    return stamps
+            marks[i] = x, fingerprint(x)
+    return marks
 
 
-def _check_unchanged(primitive: Primitive, stamps: list[tuple[int, Any, int, int | None]]) -> None:
-    for i, x, version, mark in stamps:
-        if not isinstance(x, Tensor):
-            unchanged = fingerprint(x) == mark
-        elif x._version != version or x._exposed is None:
-            unchanged = x._version == version
-        else:
-            # If its data was first read after the forward pass, what it was then still counts.
-            unchanged = fingerprint(x._data) == (x._exposed if mark is None else mark)
-        if not unchanged:
-            raise ValueError(
-                f"backward: argument {i} of {primitive.name}, of shape {x.shape}, was changed in "
-                "place after the forward pass, and the gradient needs its former values; "
-                "call backward() first, or change a copy"
-            )
+def _check_constants(primitive: Primitive, marks: dict[int, tuple[Any, int]]) -> None:
+    for i, (x, mark) in marks.items():
+        if fingerprint(x._data if isinstance(x, Tensor) else x) != mark:
+            raise _changed(primitive, i, x)
+
+
+def _check_leaf(
+    primitive: Primitive, i: int, x: Tensor, birth: int, marks: dict[int, tuple[Any, int]] | None
+) -> None:
+    # If its data was first read after the forward pass, what it was then still counts.
+    read_since = x._exposed is not None and (marks is None or i not in marks)
+    if x._changed > birth or (read_since and fingerprint(x._data) != x._exposed):
+        raise _changed(primitive, i, x)
+
+
+def _changed(primitive: Primitive, i: int, x: Any) -> ValueError:
+    return ValueError(
+        f"backward: argument {i} of {primitive.name}, of shape {x.shape}, was changed in place "
+        "after the forward pass, and the gradient needs its former values; call backward() first, "
+        "or change a copy"
+    )

@@ -11,7 +11,6 @@ Lesson 04, "The table of rules".
 """
 
 import math
-import operator
 from collections.abc import Sequence
 from functools import cache
 from itertools import accumulate
@@ -302,10 +301,10 @@ def _lift(g: Any, x: Any, axis: Axis) -> Any:
 
 def _count(x: Any, axis: Axis, ddof: int = 0) -> int:
     """How many elements each result is made of, less ddof."""
-    count = math.prod(x.shape[k] for k in _axes(x, axis)) - ddof
-    if count <= 0:
-        raise ValueError(f"needs more than {ddof} elements along the axis")
-    return count
+    count = math.prod(x.shape[k] for k in _axes(x, axis))
+    if count <= ddof:
+        raise ValueError(f"{count} elements along axis {axis}, expected more than {ddof}")
+    return count - ddof
 
 
 _sum = Primitive(
@@ -339,7 +338,7 @@ def mean(x: Operand, axis: Axis = None, keepdims: bool = False) -> Result:
 def _var_value(x: Array, axis: Axis, keepdims: bool, ddof: int) -> Array:
     count = _count(x, axis, ddof)
     centred = x - np.mean(x, axis, keepdims=True)
-    return np.add.reduce(centred * centred, axis=axis, keepdims=keepdims) / count
+    return np.sum(centred * centred, axis, keepdims=keepdims) / count
 
 
 def _var_rule(g: Any, out: Any, x: Any, axis: Axis, keepdims: bool, ddof: int) -> Any:
@@ -559,7 +558,8 @@ _stack = Primitive(
 def concatenate(parts: Sequence[Operand], axis: int = 0) -> Result:
     """The parts joined along an axis that they have; each receives its slice of g."""
     parts = [_operand(part) for part in parts]
-    axis = operator.index(axis)
+    if not isinstance(axis, int):
+        raise TypeError(f"concatenate: axis is {axis!r}, expected an integer")
     lengths = (part.shape[axis] if -part.ndim <= axis < part.ndim else 0 for part in parts)
     return _concatenate(*parts, axis=axis, stops=tuple(accumulate(lengths)))
 

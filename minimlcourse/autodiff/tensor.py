@@ -98,10 +98,10 @@ class Tensor:
     __slots__ = (
         "__weakref__",
         "_birth",
+        "_changed",
         "_data",
         "_exposed",
         "_history",
-        "_version",
         "grad",
         "requires_grad",
     )
@@ -122,13 +122,13 @@ class Tensor:
 
     def _set(self, data: Array, requires_grad: bool, history: tuple[Any, ...] | None) -> None:
         # The history of a result: (primitive, values of the inputs, options, what the rules keep,
-        # stamps of the arrays they read, and the (place, input) pairs that gradients flow to).
+        # the (place, input) pairs that gradients flow to, fingerprints of arrays that rules read).
         self._data = data
         self.grad: Any = None
         self.requires_grad = requires_grad
         self._history = history
         self._birth = next(_births)
-        self._version = 0
+        self._changed = 0
         self._exposed: int | None = None
 
     # -- what it holds ---------------------------------------------------------------------------
@@ -163,8 +163,8 @@ class Tensor:
             self._exposed = fingerprint(self._data)
 
     def _touch(self) -> None:
-        """Tell the graphs that used this leaf that its values were changed in place."""
-        self._version += 1
+        """Note that the values are changed in place now, for the graphs that are older."""
+        self._changed = next(_births)
 
     @property
     def shape(self) -> tuple[int, ...]:

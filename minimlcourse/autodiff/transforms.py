@@ -53,8 +53,10 @@ class _Recording:
             for k, variable in zip(argnums, self.variables, strict=True):
                 arguments[k] = variable
             output = f(*arguments, **options)
-        if output is None or isinstance(output, (tuple, list)):
-            raise TypeError(f"{name}: f returned a {type(output).__name__}, expected one Tensor")
+        if isinstance(output, (tuple, list)):
+            raise TypeError(f"{name}: f returned {len(output)} values, expected one Tensor")
+        if not isinstance(output, (Tensor, np.ndarray, np.number, int, float)):
+            raise TypeError(f"{name}: f returned {output!r}, expected a Tensor")
         # A constant function is legitimate: its derivatives are 0.
         self.output = output if isinstance(output, Tensor) else Tensor(output, requires_grad=False)
         self.on_tensors = outside_records and self._depends_on_outside()

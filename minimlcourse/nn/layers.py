@@ -85,12 +85,15 @@ class Linear(Module):
 
     def forward(self, x: Any) -> Any:
         """Map (..., in_features) to (..., out_features)."""
-        if x.shape[-1:] != (self.in_features,):
+        try:
+            return F.linear(x, self.weight, self.bias)
+        except ValueError as error:
+            if x.shape[-1:] == (self.in_features,):
+                raise
             raise ValueError(
                 f"Linear: x has {x.shape[-1] if x.ndim else 'no'} features, "
                 f"the layer expects {self.in_features}"
-            )
-        return F.linear(x, self.weight, self.bias)
+            ) from error
 
     def _settings(self) -> str:
         no_bias = "" if self.bias is not None else ", bias=False"

@@ -83,23 +83,23 @@ class RMSProp(Optimizer):
         self.momentum = self._number("momentum", momentum, below=1)
         super().__init__(params, lr, weight_decay, state=("V", "B") if self.momentum else ("V",))
 
-    def _update(self, g: Array, spare: Array, state: Sequence[Array], t: int) -> None:
+    def _update(self, g: Array, u: Array, state: Sequence[Array], t: int) -> None:
         V, *momentum = state
         r = math.sqrt(1 - self.alpha)  # √v = r √V
 
         V *= self.alpha
-        np.multiply(g, g, out=spare)
-        V += spare
-        np.sqrt(V, out=spare)
-        spare += self.eps / r
-        g /= spare  # r g / (√v + ε)
+        np.multiply(g, g, out=u)
+        V += u
+        np.sqrt(V, out=u)
+        u += self.eps / r
+        np.divide(g, u, out=u)  # r g / (√v + ε)
         if momentum:
             (B,) = momentum  # r b
             B *= self.momentum
-            B += g
-            np.multiply(B, self.lr / r, out=g)
+            B += u
+            np.multiply(B, self.lr / r, out=u)
         else:
-            g *= self.lr / r
+            u *= self.lr / r
 
         if t % FLUSH_EVERY == 0:
             _flush_moments(momentum, V, self.eps)
@@ -128,7 +128,7 @@ class Adam(Optimizer):
     whatever :math:`\lambda` is. :class:`AdamW` decays the weights themselves.
 
     *Memory.* Two vectors of state (m, v), where momentum keeps one and plain SGD none; with the
-    parameters and their gradients, four times the parameters (and a working vector here).
+    parameters and their gradients, four times the parameters (and two working vectors here).
 
     *No guarantee.* Adam can converge to the worst point of a convex online problem (Reddi, Kale
     and Kumar 2018); near a minimum its steps stay of order :math:`\eta` until :math:`\eta` is
@@ -188,7 +188,7 @@ class Adam(Optimizer):
         self.eps = self._number("eps", eps)
         super().__init__(params, lr, weight_decay, state=("M", "V"))
 
-    def _update(self, g: Array, spare: Array, state: Sequence[Array], t: int) -> None:
+    def _update(self, g: Array, u: Array, state: Sequence[Array], t: int) -> None:
         M, V = state
         beta1, beta2 = self.betas
         # With M = m/(1-β₁), V = v/(1-β₂) and r = √((1-β₂ᵗ)/(1-β₂)):  √v̂ = √V/r,  so that
@@ -198,12 +198,12 @@ class Adam(Optimizer):
         M *= beta1
         M += g
         V *= beta2
-        g *= g
-        V += g
-        np.sqrt(V, out=g)
-        g += r * self.eps
-        np.divide(M, g, out=g)
-        g *= self.lr * r * (1 - beta1) / (1 - beta1**t)
+        np.multiply(g, g, out=u)
+        V += u
+        np.sqrt(V, out=u)
+        u += r * self.eps
+        np.divide(M, u, out=u)
+        u *= self.lr * r * (1 - beta1) / (1 - beta1**t)
 
         if t % FLUSH_EVERY == 0:
             _flush_moments([M], V, self.eps)

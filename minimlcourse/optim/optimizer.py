@@ -2,10 +2,11 @@ r"""What every optimizer shares: parameters in, one step, state that can be save
 
 A step is :math:`\theta \leftarrow \theta - u(g)`, and an optimizer is the rule :math:`g \mapsto u`.
 The rules of ``sgd.py`` and ``adaptive.py`` are a few lines of arithmetic on *one long vector*:
-the gradients of all parameters are copied end to end into it, the rule turns it into the update in
-place, and each parameter subtracts its part. NumPy pays about half a microsecond a call whatever
-the size, so ten calls on one vector beat ten calls on each of twenty small parameters; and all
-working space is allocated once. The parameters' own arrays stay where they are.
+the gradients of all small parameters are copied end to end into one, the rule writes the update
+into another, and each parameter subtracts its part. NumPy pays about half a microsecond a call
+whatever the size, so ten calls on one vector beat ten calls on each of twenty small parameters; a
+large one goes by itself, since copying its gradient would cost more. All working space is allocated
+once. The parameters' own arrays stay where they are.
 """
 
 import math
@@ -19,6 +20,8 @@ import numpy as np
 from minimlcourse.autodiff.tensor import Array, Tensor
 
 FLUSH_EVERY = 64
+LARGE = 2**14
+"""A parameter of this size goes by itself: copying its gradient costs more than ten calls do."""
 
 
 class Optimizer(ABC):
@@ -55,20 +58,20 @@ class Optimizer(ABC):
         self.params = self._checked(params)
         self.lr = lr
         self.weight_decay = self._number("weight_decay", weight_decay)
-        by_dtype: dict[np.dtype[Any], list[int]] = {}
+        together: dict[Any, list[int]] = {}
         for i, p in enumerate(self.params):
-            by_dtype.setdefault(p.dtype, []).append(i)
+            together.setdefault(i if p.size >= LARGE else p.dtype, []).append(i)
         self._blocks = [
-            _Block(dtype, indices, [self.params[i] for i in indices], state)
-            for dtype, indices in by_dtype.items()
+            _Block(self.params[indices[0]].dtype, indices, [self.params[i] for i in indices], state)
+            for indices in together.values()
         ]
 
     @abstractmethod
-    def _update(self, g: Array, spare: Array, state: Sequence[Array], t: int) -> None:
-        """Turn the gradient ``g``, in place, into what is subtracted from the parameters.
+    def _update(self, g: Array, u: Array, state: Sequence[Array], t: int) -> None:
+        """Write into ``u`` what is subtracted from the parameters, given the gradient ``g``.
 
-        ``spare`` is a vector of the same length to work in, ``state`` are the vectors named at
-        construction, ``t`` = 1, 2, ... counts the steps of these parameters, this one included.
+        ``g`` is only read: it may be the parameter's own. ``state`` are the vectors named at
+        construction; ``t`` = 1, 2, ... counts the steps of these parameters, this one included.
         """
 
     def step(self) -> None:
@@ -87,8 +90,8 @@ class Optimizer(ABC):
             penalty, shrink = 0.0, 1.0 - self.lr * self.weight_decay
         active = [block.gather(penalty) for block in self._blocks]
         for block, members in zip(self._blocks, active, strict=True):
-            for (g, spare, *state), t in block.advance(members):
-                self._update(g, spare, state, t)
+            for (g, u, *state), t in block.advance(members):
+                self._update(g, u, state, t)
             block.scatter(members, shrink)
 
     def zero_grad(self) -> None:
@@ -196,7 +199,7 @@ class Optimizer(ABC):
 
 
 class _Block:
-    """The parameters of one dtype, laid end to end: working space and state are single vectors."""
+    """Parameters of one dtype, laid end to end: working space and state are single vectors."""
 
     def __init__(
         self,
@@ -212,11 +215,12 @@ class _Block:
         ends = np.cumsum([p.size for p in params]).tolist()
         self.slices = [slice(end - p.size, end) for p, end in zip(params, ends, strict=True)]
         self.state = {name: np.zeros(ends[-1], dtype) for name in state}
-        self.work = np.empty(ends[-1], dtype)
-        self.spare = np.empty(ends[-1], dtype)
-        self.vectors = [self.work, self.spare, *self.state.values()]
+        self.gathered = np.empty(ends[-1], dtype)
+        self.update = np.empty(ends[-1], dtype)
         self.shapes = [p.shape for p in params]
-        self.views = self._views(self.work)
+        self.gathered_views = self._views(self.gathered)
+        self.update_views = self._views(self.update)
+        self.gradient = self.gathered
 
     def _views(self, vector: Array) -> list[Array]:
         """The parts of a vector, each with the shape of its parameter."""
@@ -234,11 +238,11 @@ class _Block:
         }
 
     def gather(self, penalty: float) -> list[int]:
-        """Write g + penalty θ into ``work``; return which parameters have a gradient."""
+        """Bring together g + penalty θ; return which parameters have a gradient."""
         members = []
         dtype = self.dtype
         for k, (p, view, shape) in enumerate(
-            zip(self.params, self.views, self.shapes, strict=True)
+            zip(self.params, self.gathered_views, self.shapes, strict=True)
         ):
             grad = p.grad
             if grad is None:
@@ -253,6 +257,8 @@ class _Block:
             if penalty:
                 np.multiply(p._data, penalty, out=view)
                 view += grad
+            elif len(self.params) == 1:
+                self.gradient = grad.reshape(-1)
             else:
                 view[...] = grad
             members.append(k)
@@ -267,13 +273,14 @@ class _Block:
         steps = self.steps
         for k in members:
             steps[k] += 1
+        vectors = [self.gradient, self.update, *self.state.values()]
         if len(members) == len(steps) and min(steps) == max(steps):
-            return [(self.vectors, steps[0])]
-        return [([vector[self.slices[k]] for vector in self.vectors], steps[k]) for k in members]
+            return [(vectors, steps[0])]
+        return [([vector[self.slices[k]] for vector in vectors], steps[k]) for k in members]
 
     def scatter(self, members: list[int], shrink: float) -> None:
-        """θ ← shrink θ - u for each member, u being its part of ``work``."""
-        params, views = self.params, self.views
+        """θ ← shrink θ - u for each member, u being its part of ``update``."""
+        params, views = self.params, self.update_views
         for k in members:
             p = params[k]
             theta = p._data
@@ -281,6 +288,7 @@ class _Block:
                 theta *= shrink
             theta -= views[k]
             p._touch()
+        self.gradient = self.gathered  # lets go of the parameter's own
 
 
 def flush_denormals(vector: Array) -> None:

@@ -75,9 +75,9 @@ class SGD(Optimizer):
             raise ValueError("SGD: nesterov is True and momentum is 0, expected momentum > 0")
         super().__init__(params, lr, weight_decay, state=("v",) if self.momentum else ())
 
-    def _update(self, g: Array, spare: Array, state: Sequence[Array], t: int) -> None:
+    def _update(self, g: Array, u: Array, state: Sequence[Array], t: int) -> None:
         if self.momentum == 0:
-            g *= self.lr
+            np.multiply(g, self.lr, out=u)
             return
         (v,) = state
         v *= self.momentum
@@ -85,8 +85,8 @@ class SGD(Optimizer):
         if t % FLUSH_EVERY == 0:
             flush_denormals(v)
         if self.nesterov:
-            np.multiply(v, self.momentum, out=spare)
-            g += spare
-            g *= self.lr
+            np.multiply(v, self.momentum, out=u)
+            u += g
+            u *= self.lr
         else:
-            np.multiply(v, self.lr, out=g)
+            np.multiply(v, self.lr, out=u)
