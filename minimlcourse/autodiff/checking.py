@@ -10,12 +10,14 @@ Lesson 04, "What a gradient check can and cannot see".
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from minimlcourse.autodiff.graph import pull_back, reachable
-from minimlcourse.autodiff.tensor import Array, Operand, Tensor, no_grad
+from minimlcourse.autodiff.graph import Primitive, pull_back, reachable
+from minimlcourse.autodiff.tensor import Array, Operand, Tensor, _record, no_grad
 from minimlcourse.autodiff.transforms import vjp
 
 
@@ -67,11 +69,13 @@ def gradcheck(
     """
     arrays = _float64("gradcheck", inputs)
     check = _Check(eps, rtol, atol)
-    problem = check.first_difference(f, arrays, range(len(arrays)))
+    problem = check.first_difference(f, arrays)
     if problem is None:
         return True
-    culprit = check.wrong_operation(f, arrays)
-    raise GradientError(f"gradcheck of {_name(f)}: {problem}" + (f"\n{culprit}" if culprit else ""))
+    message = f"gradcheck of {_name(f)}: {problem}"
+    if not problem.at_kink:
+        message += "\n" + _culprit(f, arrays, check.first_difference)
+    raise GradientError(message)
 
 
 def gradgradcheck(
@@ -96,19 +100,32 @@ def gradgradcheck(
     """
     arrays = _float64("gradgradcheck", inputs)
     rng = np.random.default_rng(0) if rng is None else rng
-    with no_grad():
-        u = rng.standard_normal(np.shape(f(*map(Tensor, arrays)).data))
+    check = _Check(eps, rtol, atol)
 
-    for k in range(len(arrays)):
+    def first_difference(f: Callable[..., Any], arrays: Sequence[Array]) -> "_Problem | None":
+        with no_grad():
+            u = rng.standard_normal(f(*map(Tensor, arrays)).shape)
+        for k in range(len(arrays)):
+            problem = check.first_difference(partial(_pulled, f, k), [*arrays, u])
+            if problem is not None:
+                return problem
+        return None
 
-        def gradient(*args: Any, k: int = k) -> Any:
-            _, pull = vjp(f, *args[:-1])
-            pulled = pull(args[-1])
-            return pulled[k] if isinstance(pulled, tuple) else pulled
+    problem = first_difference(f, arrays)
+    if problem is None:
+        return True
+    message = f"gradgradcheck: of the gradient of {_name(f)}, {problem}"
+    if not problem.at_kink:
+        message += "\n" + _culprit(f, arrays, first_difference)
+    raise GradientError(message)
 
-        gradient.__name__ = f"the gradient of {_name(f)} with respect to argument {k}"
-        gradcheck(gradient, (*arrays, u), eps=eps, rtol=rtol, atol=atol)
-    return True
+
+def _pulled(f: Callable[..., Any], k: int, *args: Any) -> Any:
+    """The gradient of <u, f> with respect to argument k; u comes last in args."""
+    *xs, u = args
+    _, pull = vjp(f, *xs)
+    adjoints = pull(u)
+    return adjoints[k] if isinstance(adjoints, tuple) else adjoints
 
 
 def _float64(name: str, inputs: Any) -> list[Array]:
@@ -121,21 +138,43 @@ def _float64(name: str, inputs: Any) -> list[Array]:
     return arrays
 
 
+@dataclass
+class _Problem:
+    """Where two Jacobians differ."""
+
+    output: tuple[int, ...]
+    argument: int
+    index: tuple[int, ...]
+    got: float
+    left: float
+    right: float
+    at_kink: bool
+
+    def __str__(self) -> str:
+        element = f" of element {_index(self.output)} of the result" if self.output else ""
+        text = (
+            f"the derivative{element} with respect to argument {self.argument} at index "
+            f"{_index(self.index)} is {self.got:.10g}, expected {(self.left + self.right) / 2:.10g}"
+        )
+        if self.at_kink:
+            text += (
+                f". But the slope is {self.left:.4g} on the left and {self.right:.4g} on the right:"
+                " there is a kink, where central differences mean nothing; check another point"
+            )
+        return text
+
+
 class _Check:
     """Central differences with one step and one tolerance."""
 
     def __init__(self, eps: float, rtol: float, atol: float) -> None:
         self.eps, self.rtol, self.atol = eps, rtol, atol
 
-    def agrees(self, got: float, expected: float) -> bool:
-        return abs(got - expected) <= self.atol + self.rtol * abs(expected)
-
-    def first_difference(
-        self, f: Callable[..., Any], arrays: Sequence[Array], places: Sequence[int]
-    ) -> str | None:
-        """Say where the two Jacobians first differ, or None. ``places`` number the arguments."""
+    def first_difference(self, f: Callable[..., Any], arrays: Sequence[Array]) -> _Problem | None:
+        """Where the Jacobian of f first differs from central differences."""
         variables = [Tensor(x) for x in arrays]
-        output = f(*variables)
+        with _record(True):
+            output = f(*variables)
         if not isinstance(output, Tensor):
             raise TypeError(f"gradcheck: f returned {type(output).__name__}, expected a Tensor")
         rows = []
@@ -146,22 +185,17 @@ class _Check:
             for j in np.ndindex(x.shape):
                 left, right = self.slopes(f, arrays, k, j)
                 for row, i in enumerate(np.ndindex(output.shape)):
-                    got, sides = rows[row][k][j], (float(left[i]), float(right[i]))
-                    expected = (sides[0] + sides[1]) / 2
-                    if not self.agrees(got, expected):
-                        return (
-                            f"the derivative{f' of element {_index(i)} of the result' if i else ''}"
-                            f" with respect to argument {places[k]} at index {_index(j)} is "
-                            f"{got:.10g}, expected {expected:.10g}"
-                            f"{self.kink(*sides)}"
-                        )
+                    problem = self.compare(rows[row][k][j], float(left[i]), float(right[i]))
+                    if problem is not None:
+                        return replace(problem, output=i, argument=k, index=j)
         return None
 
     def slopes(
         self, f: Callable[..., Any], arrays: Sequence[Array], k: int, j: tuple[int, ...]
     ) -> tuple[Array, Array]:
-        """The slopes of f on the left and on the right along one coordinate; their mean is the
-        central difference.
+        """The slopes of f to the left and to the right along one coordinate.
+
+        Their mean is the central difference.
         """
         values = []
         for step in (-self.eps, 0.0, self.eps):
@@ -171,36 +205,46 @@ class _Check:
                 values.append(f(*map(Tensor, moved)).numpy())
         return (values[1] - values[0]) / self.eps, (values[2] - values[1]) / self.eps
 
-    def kink(self, left: float, right: float) -> str:
-        """A remark if the slopes differ by more than curvature explains: for a smooth f they differ
-        by eps f''.
-        """
-        if abs(right - left) <= math.sqrt(self.eps) * (1 + abs(left) + abs(right)):
-            return ""
-        return (
-            f" (the slope is {left:.4g} on the left and {right:.4g} on the right: a kink, where "
-            "central differences mean nothing; check another point)"
-        )
+    def compare(self, got: float, left: float, right: float) -> _Problem | None:
+        expected = (left + right) / 2
+        if abs(got - expected) <= self.atol + self.rtol * abs(expected):
+            return None
+        # For a smooth f the two slopes differ by eps f'', which is far less than this.
+        at_kink = abs(right - left) > math.sqrt(self.eps) * (1 + abs(left) + abs(right))
+        return _Problem((), 0, (), float(got), left, right, at_kink)
 
-    def wrong_operation(self, f: Callable[..., Any], arrays: Sequence[Array]) -> str | None:
-        """Check each operation of the graph of f by itself, the oldest first; name one at fault."""
-        for node in reversed(reachable(f(*map(Tensor, arrays)))):
-            if node._history is None:
-                continue
+
+def _culprit(
+    f: Callable[..., Any],
+    arrays: Sequence[Array],
+    first_difference: Callable[[Callable[..., Any], Sequence[Array]], _Problem | None],
+) -> str:
+    """Check each operation of the graph of f by itself, the oldest first; name one at fault."""
+    with _record(True):
+        nodes = reachable(f(*map(Tensor, arrays)))
+    for node in reversed(nodes):
+        if node._history is not None:
             primitive, values, options, _, edges, _ = node._history
             places = [i for i, _ in edges]
-
-            def alone(*moved: Any) -> Any:
-                arguments = list(values)  # noqa: B023 (called before the loop goes on)
-                for i, x in zip(places, moved, strict=True):  # noqa: B023
-                    arguments[i] = x
-                return primitive(*arguments, **options)  # noqa: B023
-
-            points = [np.array(values[i], dtype=np.float64) for i in places]
-            problem = self.first_difference(alone, points, places)
+            alone = partial(_alone, primitive, values, options, places)
+            problem = first_difference(alone, [np.array(values[i], np.float64) for i in places])
             if problem is not None:
+                if problem.argument < len(places):
+                    problem = replace(problem, argument=places[problem.argument])
                 return f"At fault is the operation {primitive.name}: {problem}"
-        return None
+    return (
+        "Each operation agrees with central differences on its own: was a value computed outside "
+        "the graph, from .data or .numpy()?"
+    )
+
+
+def _alone(
+    primitive: Primitive, values: Sequence[Any], options: Any, places: Sequence[int], *moved: Any
+) -> Any:
+    arguments = list(values)
+    for i, x in zip(places, moved, strict=True):
+        arguments[i] = x
+    return primitive(*arguments, **options)
 
 
 def _index(index: tuple[int, ...]) -> str:

@@ -105,7 +105,7 @@ class Primitive:
                 dtype = x.dtype
             elif isinstance(x, np.ndarray):
                 changeable = True
-            elif isinstance(x, np.generic):
+            elif isinstance(x, np.generic) and x.dtype.kind in "fiub":
                 numpy_scalars.append(i)
             elif isinstance(x, (list, tuple)):
                 x = np.asarray(x)
