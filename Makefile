@@ -8,7 +8,8 @@ UV := $(PYTHON) tools/uv_as_pip.py
 INSTALL := $(UV) pip install --quiet --python $(PYTHON)
 LESSONS := $(wildcard notebooks/*.ipynb)
 
-# Tests run in parallel: one thread each for linear algebra is faster than all of them competing.
+# One thread for linear algebra. Tests run in parallel; and the products of a lesson are so small that
+# a second thread gains little, while on a busy machine every product waits for it (ten times slower).
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
 
 # Without a display, a browser of the terminal would open over the address that Jupyter prints.
@@ -28,7 +29,7 @@ help: ## Say what each command does
 
 lab: $(VENV)/course.stamp ## Open the course in JupyterLab
 	@echo "Starting JupyterLab; Ctrl-C here stops it."
-	@$(PYTHON) -m jupyterlab --allow-root --log-level=ERROR $(NO_BROWSER) \
+	@$(ONE_THREAD) $(PYTHON) -m jupyterlab --allow-root --log-level=ERROR $(NO_BROWSER) \
 	    --LabApp.default_url=/lab/tree/notebooks/00_welcome.ipynb \
 	    --LabApp.app_settings_dir="$(CURDIR)/tools/jupyterlab"
 

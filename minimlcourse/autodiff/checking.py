@@ -82,7 +82,7 @@ def gradgradcheck(
     f: Callable[..., Any],
     inputs: Operand | tuple[Operand, ...],
     *,
-    rng: np.random.Generator | None = None,
+    rng: "np.random.Generator | None" = None,  # quoted: numpy.random takes long to import
     eps: float = 1e-6,
     rtol: float = 1e-5,
     atol: float = 1e-7,
