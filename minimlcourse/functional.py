@@ -159,7 +159,8 @@ def _softmax_value(x: Array, axis: Axis) -> Array:
 def _log_softmax_value(x: Array, axis: Axis) -> Array:
     x = _real(x)
     shifted = x - _shift(x, axis)
-    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+    with np.errstate(divide="ignore"):  # where all are -inf
+        return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
 def logsumexp(x: Operand, axis: Axis = None, keepdims: bool = False) -> Result:
