@@ -17,7 +17,7 @@ ifeq ($(DISPLAY)$(WAYLAND_DISPLAY)$(BROWSER)$(filter Darwin,$(shell uname)),)
 NO_BROWSER := --no-browser
 endif
 
-.PHONY: help lab test test-browser test-compat lint format outputs bench lock clean
+.PHONY: help lab test lesson outputs ledger test-browser test-compat lint format bench lock clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:  # half an environment is begun again, not continued
 
@@ -37,7 +37,16 @@ test: $(VENV)/dev.stamp ## Check everything: package, examples, lessons, style, 
 	@$(ONE_THREAD) $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
 	    --nbval $(LESSONS) --doctest-modules minimlcourse tools --doctest-glob README.md README.md tests
 
-# ---- for contributors
+# ---- for contributors: docs/contributing.md says when
+
+lesson: $(VENV)/dev.stamp ## Begin a lesson (NAME=05_backpropagation) from the template
+	@$(PYTHON) tools/new_lesson.py "$(NAME)"
+
+outputs: $(VENV)/dev.stamp ## Run the lessons again and store their outputs (LESSONS=... for some)
+	@$(ONE_THREAD) $(PYTHON) tools/lessons.py refresh $(LESSONS)
+
+ledger: $(VENV)/dev.stamp ## Check the ledger of claims, and write its appendix again
+	@$(PYTHON) tools/ledger.py
 
 test-browser: $(VENV)/dev.stamp ## Use the lessons in a real browser, as a student would
 	@$(ONE_THREAD) $(PYTHON) -m pytest tests/browser
@@ -54,9 +63,6 @@ lint: $(VENV)/dev.stamp ## Check style and types alone
 format: $(VENV)/dev.stamp ## Put code into the common style
 	@$(PYTHON) -m ruff check --fix
 	@$(PYTHON) -m ruff format
-
-outputs: $(VENV)/dev.stamp ## Run the lessons again and store their outputs (LESSONS=... for some)
-	@$(ONE_THREAD) $(PYTHON) tools/lessons.py refresh $(LESSONS)
 
 # PyTorch's own build for this machine may be gigabytes; one that is installed already is kept.
 bench: $(VENV)/dev.stamp ## Measure beside PyTorch and autograd (a large download the first time)

@@ -113,6 +113,7 @@ def test_mnist_images_are_upright() -> None:
     assert left[0] > left[-1]
 
 
+@pytest.mark.claim("C66")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, "float32"])
 def test_mnist_as_floats(dtype) -> None:
     pixels, y = load_mnist("test")
@@ -272,6 +273,7 @@ def test_one_missing_file_is_an_error(small_set: Path, name: str) -> None:
 # ---------------------------------------------------------------- synthetic MNIST
 
 
+@pytest.mark.claim("C67")
 def test_when_the_files_are_gone_synthetic_data_says_so(tmp_path, monkeypatch) -> None:
     """C67: never in silence, and every time it is asked for."""
     monkeypatch.setattr(mnist, "_BUNDLED", tmp_path / "gone")
@@ -302,6 +304,7 @@ def test_real_data_raise_no_warning() -> None:
         load_mnist("test")
 
 
+@pytest.mark.claim("E60", "C67")
 def test_synthetic_mnist_is_easier_than_mnist() -> None:
     """E60: nearest class mean is right on all of the surrogate, on 82 % of MNIST."""
     surrogate = nearest_class_mean(synthetic_mnist(2000, rng=0), synthetic_mnist(2000, rng=1))
@@ -310,6 +313,7 @@ def test_synthetic_mnist_is_easier_than_mnist() -> None:
     assert nearest_class_mean(train, test) == pytest.approx(0.8203, abs=0.0005)
 
 
+@pytest.mark.claim("C2")
 def test_synthetic_mnist() -> None:
     X, y = synthetic_mnist(105, rng=3)
     assert X.shape == (105, 784)
@@ -321,6 +325,7 @@ def test_synthetic_mnist() -> None:
 # ---------------------------------------------------------------- random projection
 
 
+@pytest.mark.claim("C66")
 def test_random_projection_preserves_distances() -> None:
     """Squared distances are right on average, with relative standard deviation √(2/k)."""
     X, _ = load_mnist("test", dtype=np.float64)
@@ -337,6 +342,7 @@ def test_random_projection_preserves_distances() -> None:
     assert ratios.std() == pytest.approx(np.sqrt(2 / 64), rel=0.1)
 
 
+@pytest.mark.claim("E59")
 def test_random_projection_is_no_pca() -> None:
     """E59: the span of the directions holds 64/784 of the variance, 64 components hold 86 %."""
     X, _ = load_mnist("test", dtype=np.float64)
@@ -392,6 +398,7 @@ def test_constant_feature_whose_mean_rounds() -> None:
     assert scaler.transform([[0.1], [0.6]]).ravel().tolist() == [0.0, 0.5]
 
 
+@pytest.mark.claim("C66")
 def test_scaler_knows_the_training_part_only() -> None:
     train, test = np.array([[0.0], [2.0]]), np.array([[11.0], [11.0]])
     scaler = StandardScaler().fit(train)

@@ -94,6 +94,7 @@ def test_round_trip(folder: Path, array: np.ndarray, name: str) -> None:
     assert path.read_bytes() == first
 
 
+@pytest.mark.claim("C64")
 @pytest.mark.parametrize(("code", "kind"), TYPES.items())
 def test_bytes_on_disk(tmp_path: Path, code: int, kind: str) -> None:
     """The layout of the format: two zeros, type, rank, sizes, numbers, all big-endian (C64)."""
@@ -201,6 +202,7 @@ def test_every_change_of_a_byte(tmp_path: Path) -> None:
     assert accepted == [2, *(at for at in range(12, 18) for _ in range(255))]
 
 
+@pytest.mark.claim("E58")
 @pytest.mark.parametrize("code", TYPES)
 def test_every_truncation_and_every_excess(tmp_path: Path, code: int) -> None:
     array = np.arange(6).reshape(2, 3).astype(TYPES[code])
@@ -322,6 +324,7 @@ def every_byte_is_a_pixel(path: Path) -> np.ndarray:
     return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * rank).reshape(sizes)
 
 
+@pytest.mark.claim("C65", "E58")
 def test_the_reports_reader_knows_one_type(tmp_path: Path) -> None:
     """C65, E58: right on MNIST, wrong on any other type, and what it returns cannot be changed."""
     path = tmp_path / "array.gz"

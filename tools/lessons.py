@@ -17,7 +17,9 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 MAX_CODE_LINES = 25
+MAX_WORDS = 200
 MAX_BYTES = 1_500_000
+MAX_OUTPUT_BYTES = 500_000
 SECONDS_PER_CELL = 120
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -73,7 +75,25 @@ def lint(path: Path) -> list[str]:
         nbformat.validate(lesson)
     except Exception as error:
         return [*problems, f"not a valid notebook: {error}"]
+    if re.match(r"[0-8]\d_", path.name):  # the appendices, from 90 on, have a shape of their own
+        problems += _lint_frame(lesson)
     return problems + list(_lint_page(lesson))
+
+
+OPENING = ("After this page", "**You need**", "**It takes**", "**It walks through**")
+CLOSING = ("## Summary", "**To read.**", "**Next.**")
+
+
+def _lint_frame(lesson: NotebookNode) -> Iterator[str]:
+    for index, parts in ((0, OPENING), (-1, CLOSING)):
+        text = lesson.cells[index].source if lesson.cells else ""
+        if absent := [part for part in parts if part not in text]:
+            which = "first" if index == 0 else "last"
+            yield f"the {which} cell lacks {', '.join(absent)}: all lessons open and close alike"
+    for index, cell in enumerate(lesson.cells):
+        prose = re.sub(r"^\|.*$", "", cell.source, flags=re.M)  # a table is looked up, not read
+        if cell.cell_type == "markdown" and (words := len(prose.split())) > MAX_WORDS:
+            yield f"cell {index}: {words} words: more than {MAX_WORDS} are two ideas, so two cells"
 
 
 def _lint_page(lesson: NotebookNode) -> Iterator[str]:
@@ -124,6 +144,10 @@ def _lint_output(cell: NotebookNode, output: NotebookNode) -> Iterator[str]:
         texts = [output.text]
     else:
         texts = [text for kind, text in output.data.items() if kind.startswith("text/")]
+        if others := [kind for kind in output.data if kind in ("image/svg+xml", "image/jpeg")]:
+            yield f"stores {others[0]}: show(figure, alt=...) stores a PNG with alternative text"
+        if (size := sum(len(str(data)) for data in output.data.values())) > MAX_OUTPUT_BYTES:
+            yield f"an output of {size:,} bytes: at most {MAX_OUTPUT_BYTES:,}; draw it smaller"
         if "image/png" in output.data and not alternative_text(cell, output):
             yield "shows a figure without alternative text (tools/lessons.py says where it goes)"
         if WIDGET in output.data:
@@ -138,8 +162,9 @@ def _lint_output(cell: NotebookNode, output: NotebookNode) -> Iterator[str]:
 def alternative_text(cell: NotebookNode, output: NotebookNode) -> str:
     """Return what a figure says to a reader who does not see it.
 
-    It is where nbconvert looks for it when it writes the page as HTML: in the metadata of the
-    output, ``{"image/png": {"alt": "…"}}``, or in those of its cell, ``{"alt": "…"}``.
+    It is in the metadata of the output, ``{"image/png": {"alt": "…"}}``, where nbconvert's classic
+    template looks for it, or in those of its cell, ``{"alt": "…"}``. ``classroom.show`` writes it
+    there, and once more as hidden text for JupyterLab, which looks in neither place.
     """
     return output.metadata.get("image/png", {}).get("alt", "") or cell.metadata.get("alt", "")
 

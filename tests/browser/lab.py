@@ -65,6 +65,7 @@ class Lesson:
         )
         body = f"body[data-jp-theme-name='{THEMES[name]}']"
         self.page.wait_for_selector(body, state="attached")
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def screenshot(self, name: str, selector: str = "") -> Path:
         """Keep a picture of the element that a selector finds, or else of the whole notebook."""

@@ -82,6 +82,7 @@ def test_the_textbook_engine_is_a_fair_opponent() -> None:
 # -- E1: which derivative the chain rule multiplies with -------------------------------------------
 
 
+@pytest.mark.claim("E1")
 def test_e1_local_derivatives_not_total_ones() -> None:
     """z = v w with w = v²: the successors of v are w and z.
 
@@ -98,6 +99,7 @@ def test_e1_local_derivatives_not_total_ones() -> None:
     assert grad(lambda v: v * (v * v))(v) == 12.0
 
 
+@pytest.mark.claim("E1")
 def test_e1_the_jacobian_is_transposed() -> None:
     """For vectors the factor is a Jacobian, and it stands transposed, on the left."""
     A = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
@@ -117,6 +119,7 @@ def test_e1_the_jacobian_is_transposed() -> None:
 # -- E2: which nodes are reached -------------------------------------------------------------------
 
 
+@pytest.mark.claim("E2")
 def test_e2_only_ancestors_of_the_root_are_reached() -> None:
     """Not every node is visited, nor does every node have an adjoint other than 0."""
     x, apart = Tensor(3.0), Tensor(4.0)
@@ -134,6 +137,7 @@ def test_e2_only_ancestors_of_the_root_are_reached() -> None:
 # -- E3: backward twice ----------------------------------------------------------------------------
 
 
+@pytest.mark.claim("E3")
 def test_e3_two_calls_give_twice_the_gradient() -> None:
     """Gradients that stay in interior nodes are sent down again by the second call."""
     x = Scalar(3.0)
@@ -157,6 +161,7 @@ def test_e3_two_calls_give_twice_the_gradient() -> None:
 # -- E4: recursion ---------------------------------------------------------------------------------
 
 
+@pytest.mark.claim("E4")
 def test_e4_depth_without_recursion() -> None:
     """A recurrent network over 2000 steps is 2000 deep."""
     x, one = Scalar(1.0), Scalar(1.0)
@@ -191,6 +196,7 @@ def product(a: Scalar, b: Scalar, indented_too_far: bool) -> Scalar:
     return out
 
 
+@pytest.mark.claim("E5")
 def test_e5_a_rule_that_is_never_attached() -> None:
     """All gradients are 0, and nothing complains; a gradient check does."""
     for too_far, expected in [(True, (0.0, 0.0)), (False, (5.0, 3.0))]:
@@ -209,6 +215,7 @@ TEXTBOOK_PRODUCT = Primitive(
 )
 
 
+@pytest.mark.claim("E6")
 @pytest.mark.parametrize(
     ("a", "b"), [((3, 2), (2,)), ((3,), (3, 2)), ((4, 3, 2), (4, 2, 5)), ((4, 3, 2), (2, 5))]
 )
@@ -220,6 +227,7 @@ def test_e6_matrix_products_of_every_rank(a: Any, b: Any, rng: np.random.Generat
     assert gradcheck(ad.matmul, point)
 
 
+@pytest.mark.claim("E6")
 def test_e6_between_matrices_the_textbook_is_right(rng: np.random.Generator) -> None:
     assert gradcheck(TEXTBOOK_PRODUCT, (rng.normal(size=(3, 2)), rng.normal(size=(2, 4))))
 
@@ -227,6 +235,7 @@ def test_e6_between_matrices_the_textbook_is_right(rng: np.random.Generator) -> 
 # -- E7: local derivative or vector-Jacobian product -----------------------------------------------
 
 
+@pytest.mark.claim("E7")
 def test_e7_a_rule_returns_a_product_with_g() -> None:
     """Taken as what a rule returns, the local derivative e^x forgets the incoming gradient."""
     x = np.array([0.5, 1.0])
@@ -242,6 +251,7 @@ def test_e7_a_rule_returns_a_product_with_g() -> None:
     assert gradcheck(lambda x: 2.0 * pulled(x), x)
 
 
+@pytest.mark.claim("E7")
 def test_e7_the_local_derivative_of_a_product_has_four_indices(rng: np.random.Generator) -> None:
     """∂C_ij/∂A_kl = δ_ik B_lj; contracted with G it is G Bᵀ, which is no derivative itself."""
     A, B, G = rng.normal(size=(2, 3)), rng.normal(size=(3, 4)), rng.normal(size=(2, 4))
@@ -257,6 +267,7 @@ def test_e7_the_local_derivative_of_a_product_has_four_indices(rng: np.random.Ge
 # -- E8: GELU and its approximation ----------------------------------------------------------------
 
 
+@pytest.mark.claim("E8")
 def test_e8_the_sigmoid_form_of_gelu_is_an_approximation() -> None:
     x = np.linspace(-6, 6, 2401)
     exact = np.array([v * 0.5 * math.erfc(-v / math.sqrt(2)) for v in x])
@@ -279,6 +290,7 @@ def test_e8_the_sigmoid_form_of_gelu_is_an_approximation() -> None:
 # -- E9: domains -----------------------------------------------------------------------------------
 
 
+@pytest.mark.claim("E9")
 def test_e9_derivatives_have_domains() -> None:
     with np.errstate(divide="ignore", invalid="ignore"):
         assert math.isnan(0 * np.float64(0.0) ** (0 - 1))  # k x^(k-1) at x = k = 0
@@ -316,6 +328,7 @@ def multiplications(root: Tensor) -> int:
     return sum(math.prod(sizes) for sizes in products(root))
 
 
+@pytest.mark.claim("E10")
 def test_e10_nodes_do_not_see_the_width() -> None:
     """|V| + |E| is the same for d = 5 and d = 50; the arithmetic is a hundred times as much."""
     small, wide = perceptron(16, 5, 4), perceptron(16, 50, 4)
@@ -324,6 +337,7 @@ def test_e10_nodes_do_not_see_the_width() -> None:
     assert multiplications(wide) == 100 * multiplications(small)
 
 
+@pytest.mark.claim("E10")
 def test_e10_backward_costs_a_small_multiple_of_forward() -> None:
     """Two products back for each one forward; one for the first layer, whose input is constant."""
     forward = backward = 0
@@ -352,11 +366,13 @@ def test_e10_backward_costs_a_small_multiple_of_forward() -> None:
     assert backward == (2 * 5 - 1) * 16 * 8 * 8
 
 
+@pytest.mark.claim("E11")
 def test_e11_nodes_grow_with_depth_by_construction() -> None:
     """Three a layer and one for the sum: a line in a plot of this confirms nothing about bytes."""
     assert [len(reachable(perceptron(2, 3, layers))) for layers in (1, 2, 10)] == [4, 7, 31]
 
 
+@pytest.mark.claim("E11")
 def test_e11_memory_is_bytes_not_nodes() -> None:
     """As many nodes, much more memory: L n d numbers in the layers and L d² in the weights."""
 
@@ -374,6 +390,7 @@ def test_e11_memory_is_bytes_not_nodes() -> None:
 # -- E12: undoing broadcasting ---------------------------------------------------------------------
 
 
+@pytest.mark.claim("E12")
 def test_e12_summing_the_rows_is_one_case_of_many(rng: np.random.Generator) -> None:
     G = rng.normal(size=(3, 4))
     rows = G.sum(axis=0)  # the formula of the sources
@@ -388,6 +405,7 @@ def test_e12_summing_the_rows_is_one_case_of_many(rng: np.random.Generator) -> N
         assert gradcheck(lambda b: b + np.zeros((3, 4)), b)
 
 
+@pytest.mark.claim("E12")
 def test_e12_the_factor_of_a_product_comes_before_the_sum(rng: np.random.Generator) -> None:
     G, A = rng.normal(size=(3, 4)), rng.normal(size=(3, 4))
     column = Tensor(rng.normal(size=(3, 1)))
@@ -400,6 +418,7 @@ def test_e12_the_factor_of_a_product_comes_before_the_sum(rng: np.random.Generat
 # -- E39: the stable cross-entropy -----------------------------------------------------------------
 
 
+@pytest.mark.claim("E39")
 def test_e39_the_shift_must_not_be_dropped() -> None:
     z, y = np.array([[800.0, -900.0]]), np.array([1])
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
@@ -418,6 +437,7 @@ def test_e39_the_shift_must_not_be_dropped() -> None:
     np.testing.assert_array_equal(-F.log_softmax(z)[0, y], 1700.0)
 
 
+@pytest.mark.claim("E39")
 def test_e39_both_agree_where_both_are_finite(rng: np.random.Generator) -> None:
     z, y = rng.normal(size=(5, 3)) * 10, rng.integers(0, 3, 5)
     as_printed = (-z[np.arange(5), y] + np.log(np.exp(z).sum(axis=1))).mean()

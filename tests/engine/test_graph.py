@@ -321,6 +321,7 @@ def test_adjoint_given_as_a_tensor(requires_grad: bool, create_graph: bool) -> N
 # -- accumulation ----------------------------------------------------------------------------------
 
 
+@pytest.mark.claim("E3")
 @pytest.mark.parametrize("k", [1, 2, 5])
 def test_k_calls_give_k_times_the_gradient(k: int) -> None:
     x = Tensor([1.0, 2.0])
@@ -397,6 +398,7 @@ def test_shared_sub_graphs_cost_no_more() -> None:
     assert x.grad.item() == 2.0**60
 
 
+@pytest.mark.claim("C6")
 def test_why_the_order_must_be_topological() -> None:
     """Depth-first without waiting for all gradients sends too little through a shared node."""
     x = Tensor(3.0)

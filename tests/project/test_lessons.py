@@ -83,6 +83,14 @@ widget = new_output("display_data", {lessons.WIDGET: {"model_id": "1f"}, "text/p
         (lambda lesson: lesson.metadata.update(widgets={}), "metadata.widgets"),
         (lambda lesson: lesson.cells.append({"cell_type": "poem"}), "not a valid notebook"),
         (set_cell(1, source="#" * lessons.MAX_BYTES), "at most 1,500,000"),
+        (
+            set_cell(1, outputs=[new_output("display_data", {"image/svg+xml": "<svg/>"})]),
+            "stores image/svg+xml",
+        ),
+        (
+            set_cell(1, outputs=[new_output("display_data", {"text/plain": "x" * 500_001})]),
+            "an output of 500,001 bytes",
+        ),
     ],
 )
 def test_each_rule_is_seen(spoil, reason, tmp_path):
@@ -90,6 +98,28 @@ def test_each_rule_is_seen(spoil, reason, tmp_path):
     spoil(lesson)
     (problem,) = problems_of(lesson, tmp_path)
     assert reason in problem
+
+
+FRAME = {"first": " ".join(lessons.OPENING), "last": "\n".join(lessons.CLOSING)}
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "last", "reasons"),
+    [
+        ("05_sound", FRAME["first"], FRAME["last"], []),
+        ("05_open", "After this page", FRAME["last"], ["the first cell lacks **You need**"]),
+        ("05_close", FRAME["first"], "## Summary", ["the last cell lacks **To read.**"]),
+        ("05_long", FRAME["first"] + " word" * 200, FRAME["last"], ["cell 0: 212 words"]),
+        ("91_appendix", "", "", []),
+    ],
+)
+def test_lessons_open_and_close_alike(name, first, last, reasons, tmp_path):
+    lesson = new_notebook(cells=[new_markdown_cell("# T\n" + first), new_markdown_cell(last)])
+    path = tmp_path / f"{name}.ipynb"
+    nbformat.write(lesson, path)
+    problems = lessons.lint(path)
+    assert len(problems) == len(reasons)
+    assert all(reason in problem for reason, problem in zip(reasons, problems, strict=True))
 
 
 def test_a_failure_on_purpose_is_allowed(tmp_path):

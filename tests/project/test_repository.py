@@ -78,6 +78,7 @@ def test_version_is_the_one_declared():
     assert minimlcourse.__version__ == declared
 
 
+@pytest.mark.claim("C1")
 def test_import_costs_numpy_and_little_more():
     """No room of the package but `classroom` may load more than NumPy and the standard library."""
     loaded = subprocess.run(
