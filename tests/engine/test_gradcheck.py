@@ -309,6 +309,9 @@ def test_under_no_grad() -> None:
     with no_grad():
         assert gradcheck(ad.exp, X)
         assert gradgradcheck(ad.exp, X)
+        for mistake in MISTAKES[:2]:
+            with pytest.raises(GradientError, match=f"operation {mistake.primitive.name}"):
+                gradcheck(in_the_middle(mistake.primitive), mistake.point)
 
 
 def test_tolerances_and_step() -> None:
@@ -337,6 +340,14 @@ def test_at_a_kink_there_is_nothing_to_compare_with(f: Any, kink: float) -> None
         assert "fault" not in str(error)
     else:  # the convention happens to be the mean of both sides
         assert f is not F.relu
+
+
+@pytest.mark.parametrize("scale", [1e6, -1e6])
+def test_a_steep_curve_is_no_kink(scale: float) -> None:
+    """The slopes on the left and on the right differ by 2, and by little beside their size."""
+    steep = Primitive("steep", lambda x: scale * x * x, lambda g, out, x: g * scale * x)
+    with pytest.raises(GradientError, match="operation steep"):
+        gradcheck(steep, np.array([1.0]))
 
 
 def test_a_kink_elsewhere_is_not_seen() -> None:

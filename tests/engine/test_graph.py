@@ -431,6 +431,9 @@ def test_derivatives_nobody_asked_for_are_not_computed() -> None:
     spy = ad.Primitive("spy", lambda a, b, c: a + b + c, rule(0), rule(1), rule(2))
     spy(Tensor(1.0), 2.0, Tensor(3.0, requires_grad=False)).backward()
     assert asked == [0]
+    outside = Tensor(2.0)
+    grad(lambda x: spy(outside, x, 3.0))(1.0)
+    assert asked == [0, 1]
 
 
 def test_detach_stops_gradients() -> None:
