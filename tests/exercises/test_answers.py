@@ -118,6 +118,6 @@ def test_an_answer_of_the_wrong_kind_is_told_so(identifier):
     def broken(*arguments):
         return [][0]
 
-    for answer in (broken, 3.5, lambda *arguments: None, lambda *arguments: "text"):
+    for answer in (broken, 3.5, lambda *arguments: print(end=""), lambda *arguments: "text"):
         verdict = judge(identifier, answer)
         assert verdict.answered and not verdict.passed and len(verdict.message) > 20

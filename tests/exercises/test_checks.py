@@ -200,7 +200,7 @@ def test_a_remote_exception_passes_through():
     def remote(x):
         raise AnswerError("ValueError", "no", "x = 1")
 
-    with pytest.raises(AnswerError, match="it raised ValueError: no, at `x = 1`"):
+    with pytest.raises(AnswerError, match="raised ValueError: no, at `x = 1`"):
         call(remote, (1,))
 
 

@@ -36,7 +36,7 @@ class AnswerError(Exception):
 
     def __str__(self) -> str:
         place = f", at `{self.line}`" if self.line else ""
-        return f"it raised {self.kind}: {self.message}{place}"
+        return f"raised {self.kind}: {self.message}{place}"
 
 
 def is_stub(answer: object) -> bool:

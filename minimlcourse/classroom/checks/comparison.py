@@ -134,7 +134,7 @@ def _a(value: Any) -> str:
         return "None (is there a `return`?)"
     if callable(value):
         return "a function (is it called, with parentheses?)"
-    word = type(value).__name__
+    word = "array" if isinstance(value, np.ndarray) else type(value).__name__
     return f"an {word}" if word[0] in "aeio" else f"a {word}"
 
 

@@ -104,7 +104,7 @@ class Exercise:
         except AnswerError as error:
             if error.kind == "NotImplementedError":
                 return Verdict(self, False, "Not answered yet.", answered=False)
-            return Verdict(self, False, f"Your code did not come to its end: {error}.")
+            return Verdict(self, False, f"Your code {error}.")
         except Wrong as wrong:
             return Verdict(self, False, wrong.message, wrong.mistake)
         return Verdict(self, True, f"Your answer {self.verified}.")
@@ -180,71 +180,57 @@ class Function(Exercise):
         if not callable(answer):
             raise Wrong(f"A function is asked for, this is a {type(answer).__name__}.")
         cases = list(self.cases(rng))
-        failures: list[tuple[Case, Attempt]] = []
-        for case in cases:
-            attempt = self._attempt(answer, case)
-            if not equal(attempt.answer, attempt.expected, self.rtol):
-                failures.append((case, attempt))
-        if not failures:
+        outcomes = [_outcome(answer, case) for case in cases]
+        expected = [self.expected(*case.arguments) for case in cases]
+        tried = list(zip(cases, outcomes, expected, strict=True))
+        failed = [one for one in tried if not self._right(one[1], one[2])]
+        if not failed:
             return
-        case, first = failures[0]
-        mistake = self._recognise(cases, failures, answer)
-        if mistake:
-            raise Wrong(f"{mistake.message} {self._shown(case, first)}", mistake.name)
-        words = explain([attempt for _, attempt in failures])
-        special = {case.special for case, _ in failures}
-        if len(failures) < len(cases) and len(special) == 1 and (when := special.pop()):
-            raise Wrong(f"Right everywhere but {when}: {words}. {self._shown(case, first)}")
-        raise Wrong(f"{words[0].upper()}{words[1:]}. {self._shown(case, first)}")
-
-    def _attempt(self, answer: Callable[..., Any], case: Case) -> Attempt:
-        """Call the answer; what cannot even be compared is wrong at once."""
-        try:
-            value = call(answer, case.arguments)
-        except AnswerError as error:
-            where = self._given(case)
-            raise AnswerError(error.kind, f"{error.message} ({where})", error.line) from None
-        expected = self.expected(*case.arguments)
-        if words := misfit(value, expected):
-            mistake = self._recognise_misfit(case, value)
-            if mistake:
-                raise Wrong(f"{mistake.message} ({words}.)", mistake.name)
-            when = f"Right everywhere but {case.special}: " if case.special else ""
-            sentence = words if when else words[0].upper() + words[1:]
-            raise Wrong(f"{when}{sentence}. It was given {self._given(case)}.")
-        return Attempt(case.arguments, value, expected, self.rtol)
-
-    def _recognise(
-        self,
-        cases: list[Case],
-        failures: list[tuple[Case, Attempt]],
-        answer: Callable[..., Any],
-    ) -> Mistake | None:
-        """The mistake that would have failed on the same cases, with the same values."""
-        failed = {id(case): attempt for case, attempt in failures}
         for mistake in self.known:
-            for case in cases:
-                attempt = failed.get(id(case))
-                value = _value(mistake, case)
-                expected = self.expected(*case.arguments) if attempt is None else attempt.answer
-                if misfit(value, expected) or not equal(value, expected, self.rtol):
-                    break
-            else:
-                return mistake
-        return None
+            assert callable(mistake.answer)
+            others = (_outcome(mistake.answer, case) for case in cases)
+            if all(self._alike(*pair) for pair in zip(outcomes, others, strict=True)):
+                raise Wrong(f"{mistake.message} {self._shown(*failed[0][:2])}", mistake.name)
+        case, outcome, words = self._first_wrong(failed)
+        special = {case.special for case, _, _ in failed}
+        if "" in special or len(failed) == len(cases):
+            words = words[0].upper() + words[1:]
+        elif len(special) == 1:
+            words = f"Right everywhere but {case.special}: {words}"
+        else:
+            words = f"Right in the plain cases, but not {case.special}: {words}"
+        raise Wrong(f"{words}. {self._shown(case, outcome)}")
 
-    def _recognise_misfit(self, case: Case, value: Any) -> Mistake | None:
-        """The mistake that returns the same incomparable value in this one case."""
-        if not isinstance(value, np.ndarray):
-            return None
-        for mistake in self.known:
-            wrong = _value(mistake, case)
-            if not misfit(value, wrong) and equal(value, wrong, self.rtol):
-                return mistake
-        return None
+    def _right(self, outcome: Any, expected: Any) -> bool:
+        if isinstance(outcome, AnswerError) or misfit(outcome, expected):
+            return False
+        return equal(outcome, expected, self.rtol)
 
-    def _shown(self, case: Case, attempt: Attempt) -> str:
-        answer = _short(attempt.answer)
+    def _alike(self, one: Any, other: Any) -> bool:
+        """Whether two answers do the same in a case: fail alike, or return the same."""
+        if isinstance(one, AnswerError) or isinstance(other, AnswerError):
+            return type(one) is type(other) and one.kind == other.kind
+        return not misfit(one, other) and equal(one, other, self.rtol)
+
+    def _first_wrong(self, failed: list[tuple[Case, Any, Any]]) -> tuple[Case, Any, str]:
+        """The failure to tell about and what is wrong, from the outside in."""
+        for case, outcome, _ in failed:
+            if isinstance(outcome, AnswerError):
+                if outcome.kind == "NotImplementedError":
+                    raise NotAnswered
+                return case, outcome, f"your code {outcome}"
+        for case, outcome, expected in failed:
+            if words := misfit(outcome, expected):
+                return case, outcome, words
+        attempts = [
+            Attempt(case.arguments, outcome, expected, self.rtol)
+            for case, outcome, expected in failed
+        ]
+        case, outcome, _ = failed[0]
+        return case, outcome, explain(attempts)
+
+    def _shown(self, case: Case, outcome: Any) -> str:
+        answer = "" if isinstance(outcome, AnswerError) else _short(outcome)
         returned = f" and returned {answer}" if answer else ""
         return f"It was given {self._given(case)}{returned}."
 
@@ -257,12 +243,12 @@ class Function(Exercise):
         )
 
 
-def _value(mistake: Mistake, case: Case) -> Any:
-    assert callable(mistake.answer)
+def _outcome(answer: Callable[..., Any], case: Case) -> Any:
+    """What an answer returns in a case, or the AnswerError that it raises."""
     try:
-        return call(mistake.answer, case.arguments)
-    except AnswerError:
-        return None
+        return call(answer, case.arguments)
+    except AnswerError as error:
+        return error
 
 
 def _short(value: Any) -> str:
