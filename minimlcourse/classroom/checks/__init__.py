@@ -129,9 +129,10 @@ def _page(verdict: Verdict) -> dict[str, str]:
     else:
         word, color = "", "#777777"
     head = f"{one.identifier} · {one.title}"
+    stop = "" if one.title.endswith("?") else "."
     text = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(verdict.message))
     box = f"border-left:4px solid {color};padding:.2em .8em"
     return {
-        "text/plain": " ".join(filter(None, [head + ".", word, verdict.message])),
+        "text/plain": " ".join(filter(None, [head + stop, word, verdict.message])),
         "text/html": f'<div style="{box}"><b>{escape(head)}</b><br><b>{word}</b> {text}</div>',
     }
