@@ -16,8 +16,11 @@ ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_
 ifeq ($(DISPLAY)$(WAYLAND_DISPLAY)$(BROWSER)$(filter Darwin,$(shell uname)),)
 NO_BROWSER := --no-browser
 endif
+JUPYTERLAB := $(ONE_THREAD) $(PYTHON) -m jupyterlab --allow-root --log-level=ERROR $(NO_BROWSER) \
+    --LabApp.app_settings_dir="$(CURDIR)/tools/jupyterlab"
 
-.PHONY: help lab test lesson outputs ledger test-browser test-compat lint format bench lock clean
+.PHONY: help lab test clean lesson outputs ledger exercises student teach \
+    test-browser test-compat lint format bench lock
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:  # half an environment is begun again, not continued
 
@@ -29,21 +32,33 @@ help: ## Say what each command does
 
 lab: $(VENV)/course.stamp ## Open the course in JupyterLab
 	@echo "Starting JupyterLab; Ctrl-C here stops it."
-	@$(ONE_THREAD) $(PYTHON) -m jupyterlab --allow-root --log-level=ERROR $(NO_BROWSER) \
-	    --LabApp.default_url=/lab/tree/notebooks/00_welcome.ipynb \
-	    --LabApp.app_settings_dir="$(CURDIR)/tools/jupyterlab"
+	@$(JUPYTERLAB) --LabApp.default_url=/lab/tree/notebooks/00_welcome.ipynb
 
-test: $(VENV)/dev.stamp ## Check everything: package, examples, lessons, style, types
+test: $(VENV)/dev.stamp ## Check that everything here works
 	@$(ONE_THREAD) $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
 	    --nbval $(LESSONS) --doctest-modules minimlcourse tools --doctest-glob README.md README.md tests
 
-# ---- for contributors: docs/contributing.md says when
+clean: ## Remove the environments and all that the other commands made
+	rm -rf $(VENV) $(VENV)-compat artifacts dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# ---- for contributors and teachers: docs/contributing.md and docs/teaching.md say when
 
 lesson: $(VENV)/dev.stamp ## Begin a lesson (NAME=05_backpropagation) from the template
 	@$(PYTHON) tools/new_lesson.py "$(NAME)"
 
 outputs: $(VENV)/dev.stamp ## Run the lessons again and store their outputs (LESSONS=... for some)
 	@$(ONE_THREAD) $(PYTHON) tools/lessons.py refresh $(LESSONS)
+
+exercises: $(VENV)/dev.stamp ## Make the exercises from their solutions
+	@$(PYTHON) tools/exercises.py
+
+student: $(VENV)/dev.stamp ## Pack what a student gets: dist/minimlcourse-student.zip
+	@$(PYTHON) tools/student.py
+
+teach: $(VENV)/dev.stamp ## Open JupyterLab with what marks by hand, nbgrader's Formgrader
+	@echo "Starting JupyterLab; Ctrl-C here stops it."
+	@$(JUPYTERLAB) --LabApp.default_url=/formgrader
 
 ledger: $(VENV)/dev.stamp ## Check the ledger of claims, and write its appendix again
 	@$(PYTHON) tools/ledger.py
@@ -80,15 +95,11 @@ lock: $(PYTHON) ## Pin the dependencies that pyproject.toml declares
 	    --output-file requirements-dev.lock
 	@$(PYTHON) tools/environment.py > environment.yml
 
-clean: ## Remove the environments and all that the other commands made
-	rm -rf $(VENV) $(VENV)-compat artifacts .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find . -name __pycache__ -prune -exec rm -rf {} +
-
 # ---- the environment
 
 # pip installs one thing, the uv that requirements-dev.lock pins; uv does the rest, and faster.
 $(PYTHON):
-	@python=$$(tools/find-python) && echo "Setting up $(VENV): about a minute, this once." && \
+	@python=$$(sh tools/find-python) && echo "Setting up $(VENV): about a minute, this once." && \
 	    "$$python" -m venv --clear $(VENV)
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.lock > $(VENV)/uv.lock
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --requirement $(VENV)/uv.lock

@@ -289,7 +289,7 @@ class Formula(Exercise):
             return f"Right everywhere but {when}: {told}."
         if all(_same(ratio, Decimal(-1)) for ratio in ratios):
             return f"The sign is wrong: {told}."
-        if ratios[0] is not None and all(_same(ratio, ratios[0]) for ratio in ratios[1:]):
+        if ratios[0] and all(_same(ratio, ratios[0]) for ratio in ratios[1:]):
             return f"A constant factor is wrong: {told}."
         return f"This is another function: {told}, which is not right."
 
