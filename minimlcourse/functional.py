@@ -185,11 +185,11 @@ def log_softmax(x: Operand, axis: Axis = -1) -> Result:
 
 
 def _linear_value(x: Array, weight: Array, bias: Array | None = None) -> Array:
-    if weight.ndim != 2 or x.shape[-1:] != weight.shape[1:]:
+    if weight.ndim != 2 or x.ndim == 0 or x.shape[-1] != weight.shape[1]:
         raise ValueError("x @ weight.T needs x (..., in) and weight (out, in)")
     out = x @ weight.T
     if bias is not None:
-        if bias.shape != weight.shape[:1]:
+        if bias.shape != (len(weight),):
             raise ValueError("bias must have shape (out,)")
         out += bias
     return out
@@ -260,7 +260,8 @@ def binary_cross_entropy_with_logits(
     return _reduced(name, losses, reduction)
 
 
-def _check_classes(name: str, target: Array, shape: tuple[int, ...]) -> None:
+def _places_of_classes(name: str, target: Array, shape: tuple[int, ...]) -> Array:
+    """Check the target; return where its scores lie in scores (..., K) copied to (K, n), flat."""
     if target.dtype.kind not in "iu":
         raise TypeError(
             f"{name}: target has dtype {target.dtype} and shape {target.shape}, expected integers "
@@ -268,20 +269,23 @@ def _check_classes(name: str, target: Array, shape: tuple[int, ...]) -> None:
         )
     if not shape or target.shape != shape[:-1]:
         raise ValueError(f"{name}: target has shape {target.shape}, the scores {shape}")
-    if target.size:
-        lowest, highest = np.minimum.reduce(target, axis=None), np.maximum.reduce(target, axis=None)
-        if not 0 <= lowest <= highest < shape[-1]:
-            raise ValueError(f"{name}: target has classes {lowest} to {highest}, of {shape[-1]}")
+    try:  # one call for the check and the indices
+        n = target.size
+        return np.ravel_multi_index((target.reshape(-1), np.arange(n)), (shape[-1], n))
+    except ValueError:
+        raise ValueError(
+            f"{name}: target has classes {target.min()} to {target.max()}, of {shape[-1]}"
+        ) from None
 
 
 def _cross_entropy_value(logits: Array, target: Array, reduction: str) -> tuple[Any, Array]:
     """The loss, and for the rule its gradient: softmax minus one-hot, over n for the mean."""
-    _check_classes("cross_entropy", target, logits.shape)
+    places = _places_of_classes("cross_entropy", target, logits.shape)
     # Classes go first: reducing over a long last axis is much faster than over a short one.
-    z = _real(logits).reshape(-1, logits.shape[-1]).T.copy()
-    y, samples = target.reshape(-1), np.arange(z.shape[1])
+    z = logits.reshape(-1, logits.shape[-1]).T.copy()
+    flat = z.reshape(-1)
     z -= np.maximum.reduce(z, 0)
-    at_target = z[y, samples]
+    at_target = flat[places]
     np.exp(z, out=z)
     total = np.add.reduce(z, 0)
     losses = np.log(total)
@@ -290,7 +294,7 @@ def _cross_entropy_value(logits: Array, target: Array, reduction: str) -> tuple[
     n = target.size if reduction == "mean" else 1
     total *= n
     z /= total
-    z[y, samples] -= 1 / n
+    flat[places] -= 1 / n
     return loss, z.T.reshape(logits.shape)
 
 
@@ -346,7 +350,7 @@ def nll(log_probs: Operand, target: Operand, reduction: str = "mean") -> Result:
     reduction : "mean", "sum" or "none"
     """
     log_probs, target = _real_operand(log_probs), np.asarray(target)
-    _check_classes("nll", target, log_probs.shape)
+    _places_of_classes("nll", target, log_probs.shape)
     flat = log_probs.reshape(target.size, log_probs.shape[-1])
     picked = flat[np.arange(target.size), target.reshape(-1)].reshape(target.shape)
     return _reduced("nll", -picked, reduction)

@@ -3,7 +3,9 @@
 That whole runs agree with PyTorch is in ``test_torch_vectors.py``.
 """
 
+import copy
 import math
+import pickle
 import tracemalloc
 
 import numpy as np
@@ -240,6 +242,23 @@ def test_resumes_to_the_bit(make, dtype, tmp_path):
     train(resumed, 20, start=60)
     assert bits(parted) == bits(whole)
     assert resumed.state_dict()["steps"].tolist() == [80] * len(parted)
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"]
+)
+@each_kind
+def test_a_copy_goes_on_by_itself_to_the_bit(make, copied):
+    """With the parameters that it was copied with, and without touching the original's."""
+    params = parameters()
+    optimizer = make(params)
+    train(optimizer, 3)
+    other_params, other = copied((params, optimizer))
+    before = bits(params)
+    train(other, 5, start=3)
+    assert bits(params) == before
+    train(optimizer, 5, start=3)
+    assert bits(other_params) == bits(params) != before
 
 
 def test_a_state_dict_is_a_copy():

@@ -15,6 +15,7 @@ Lesson 04, "The walk back".
 """
 
 from collections.abc import Callable, Iterable, Sequence, Set
+from functools import lru_cache
 from heapq import heappop, heappush
 from operator import attrgetter
 from typing import Any
@@ -22,6 +23,12 @@ from typing import Any
 import numpy as np
 
 from minimlcourse.autodiff.tensor import Array, Operand, Result, Tensor, _record, _recording, _wrap
+
+# A training step frees its arrays and asks for the same ones again. glibc's malloc returns those of
+# 128 kB and more to the kernel at once, and then each page of 4 kB costs a fault when it is written
+# again: in float64 a third of a step, for a batch of 128 and a layer of 128. It keeps those that
+# are shorter than one freed before: hence this one, which is never written and costs nothing.
+np.empty(2**24, np.uint8)
 
 
 class Primitive:
@@ -140,7 +147,7 @@ class Primitive:
                 data = data.view()
         # The graph needs its intermediate results, so nobody may change them in place. Leaves and
         # constants belong to the user: what they were is remembered by fingerprints.
-        data.setflags(write=False)
+        data.setflags(False)  # write=False: the keyword would cost as much as the call
         marks = _fingerprints(inputs) if changeable and self.reads_inputs else None
         return _wrap(data, True, (self, values, options, kept, edges, marks))
 
@@ -274,7 +281,7 @@ def _seed(root: Tensor, gradient: Operand, on_tensors: bool) -> Any:
                 f"backward: the root has shape {root.shape}, not one element; reduce it first "
                 "(mean, sum), or pass gradient= with that shape"
             )
-        gradient = np.ones(root.shape, root.dtype)
+        gradient = np.array(1, root.dtype).reshape(root.shape)
     elif isinstance(gradient, Tensor) and on_tensors:
         gradient = gradient if gradient.dtype == root.dtype else gradient.astype(root.dtype)
     else:
@@ -287,12 +294,19 @@ def _seed(root: Tensor, gradient: Operand, on_tensors: bool) -> Any:
     return _wrap(gradient, False, None) if on_tensors and type(gradient) is np.ndarray else gradient
 
 
+@lru_cache(maxsize=16)  # a length of batch each
+def _ones(n: int, dtype: np.dtype[Any]) -> Array:
+    ones = np.ones(n, dtype)
+    ones.setflags(write=False)
+    return ones
+
+
 def _unbroadcast(g: Any, shape: tuple[int, ...], primitive: Primitive, i: int) -> Any:
     """Sum the adjoint over the axes along which NumPy had repeated the argument (erratum E12)."""
-    extra = len(g.shape) - len(shape)
-    if extra == 1 and len(shape) == 1 and g.shape[1:] == shape and isinstance(g, np.ndarray):
+    if g.ndim == 2 and len(shape) == 1 and g.shape[1] == shape[0] and isinstance(g, np.ndarray):
         # The gradient of a bias, met in every layer: for BLAS this is the fastest sum over rows.
-        return np.ones(len(g), g.dtype) @ g
+        return _ones(len(g), g.dtype) @ g
+    extra = len(g.shape) - len(shape)
     if extra < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[extra:], strict=True)):
         raise ValueError(
             f"{primitive.name}: the rule of argument {i} returned shape {g.shape} for an argument "
@@ -306,30 +320,30 @@ def _unbroadcast(g: Any, shape: tuple[int, ...], primitive: Primitive, i: int) -
 # -- arrays that change between the forward and the backward pass ----------------------------------
 
 
-def fingerprint(array: Array, whole: bool = True) -> int:
-    """A number that changes with the values.
+def fingerprint(array: Array, whole: bool = True) -> Any:
+    """Something short that changes with the values.
 
-    A hash of the bytes, or for long arrays the sum of their words as integers: no single change
-    leaves it as it was. A sum does not see an order, so elements at even distances join it: few
-    shuffles leave all of those in place. These alone, if it need not be ``whole``, see what happens
-    to long arrays in practice: they are filled again, scaled or shuffled.
+    The bytes, or for long arrays the sum of their words as integers: no single change leaves it as
+    it was. A sum does not see an order, so elements at even distances join it: few shuffles leave
+    all of those in place. These alone, if it need not be ``whole``, see what happens to long arrays
+    in practice: they are filled again, scaled or shuffled.
     """
     if array.nbytes <= 1024:
-        return hash(array.tobytes())
+        return array.tobytes()
     flat = (array if array.flags.c_contiguous else array.T).reshape(-1)
     sample = flat[:: flat.size // 128 + 1].tobytes()
     if not whole:
-        return hash(sample)
+        return sample
     words = flat.view(f"u{min(array.itemsize, 8)}")
-    return hash((int(np.add.reduce(words, dtype=words.dtype)), sample))
+    return int(np.add.reduce(words, dtype=words.dtype)), sample
 
 
-def _fingerprints(inputs: Sequence[Any]) -> dict[int, tuple[Any, int]]:
+def _fingerprints(inputs: Sequence[Any]) -> dict[int, tuple[Any, Any]]:
     """By place, the constants, and the leaves whose ``data`` someone has read.
 
     Other leaves can change only by ``data = ...`` or an optimizer, which note the time.
     """
-    marks: dict[int, tuple[Any, int]] = {}
+    marks: dict[int, tuple[Any, Any]] = {}
     for i, x in enumerate(inputs):
         if isinstance(x, Tensor):
             if x._exposed is not None or not x.requires_grad:
@@ -340,7 +354,7 @@ def _fingerprints(inputs: Sequence[Any]) -> dict[int, tuple[Any, int]]:
     return marks
 
 
-def _check_constants(primitive: Primitive, marks: dict[int, tuple[Any, int]]) -> None:
+def _check_constants(primitive: Primitive, marks: dict[int, tuple[Any, Any]]) -> None:
     for i, (x, mark) in marks.items():
         now = fingerprint(x._data) if isinstance(x, Tensor) else fingerprint(x, whole=False)
         if now != mark:
@@ -348,7 +362,7 @@ def _check_constants(primitive: Primitive, marks: dict[int, tuple[Any, int]]) ->
 
 
 def _check_leaf(
-    primitive: Primitive, i: int, x: Tensor, birth: int, marks: dict[int, tuple[Any, int]] | None
+    primitive: Primitive, i: int, x: Tensor, birth: int, marks: dict[int, tuple[Any, Any]] | None
 ) -> None:
     # If its data was first read after the forward pass, what it was then still counts.
     read_since = x._exposed is not None and (marks is None or i not in marks)

@@ -129,7 +129,7 @@ class Tensor:
         self._history = history
         self._birth = next(_births)
         self._changed = 0
-        self._exposed: int | None = None
+        self._exposed: Any = None
 
     # -- what it holds ---------------------------------------------------------------------------
 

@@ -62,7 +62,7 @@ class Optimizer(ABC):
         for i, p in enumerate(self.params):
             together.setdefault(i if p.size >= LARGE else p.dtype, []).append(i)
         self._blocks = [
-            _Block(self.params[indices[0]].dtype, indices, [self.params[i] for i in indices], state)
+            _Block(indices, [self.params[i] for i in indices], state)
             for indices in together.values()
         ]
 
@@ -97,7 +97,7 @@ class Optimizer(ABC):
     def zero_grad(self) -> None:
         """Forget the gradients: every ``grad`` becomes None."""
         for p in self.params:
-            p.zero_grad()
+            p.grad = None
 
     @property
     def lr(self) -> float:
@@ -203,24 +203,28 @@ class _Block:
 
     def __init__(
         self,
-        dtype: np.dtype[Any],
         indices: list[int],
         params: list[Tensor],
-        state: Sequence[str],
+        names: Iterable[str],
     ) -> None:
-        self.dtype = dtype
         self.indices = indices
         self.params = params
         self.steps = [0] * len(params)
+        self.dtype = params[0].dtype
+        self.shapes = [p.shape for p in params]
         ends = np.cumsum([p.size for p in params]).tolist()
         self.slices = [slice(end - p.size, end) for p, end in zip(params, ends, strict=True)]
-        self.state = {name: np.zeros(ends[-1], dtype) for name in state}
-        self.gathered = np.empty(ends[-1], dtype)
-        self.update = np.empty(ends[-1], dtype)
-        self.shapes = [p.shape for p in params]
+        self.state = {name: np.zeros(ends[-1], self.dtype) for name in names}
+        self.gathered = np.empty(ends[-1], self.dtype)
+        self.update = np.empty(ends[-1], self.dtype)
         self.gathered_views = self._views(self.gathered)
         self.update_views = self._views(self.update)
         self.gradient = self.gathered
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Copied or unpickled, a view is an array of its own: a copy of the block makes new views.
+        memory = {"steps": self.steps, "state": self.state}
+        return _Block, (self.indices, self.params, tuple(self.state)), memory
 
     def _views(self, vector: Array) -> list[Array]:
         """The parts of a vector, each with the shape of its parameter."""
