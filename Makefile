@@ -20,7 +20,7 @@ JUPYTERLAB := $(ONE_THREAD) $(PYTHON) -m jupyterlab --allow-root --log-level=ERR
     --LabApp.app_settings_dir="$(CURDIR)/tools/jupyterlab"
 
 .PHONY: help lab test clean lesson outputs ledger exercises student teach \
-    test-browser test-compat lint format bench lock
+    test-browser test-grading test-compat lint format bench lock
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:  # half an environment is begun again, not continued
 
@@ -65,6 +65,9 @@ ledger: $(VENV)/dev.stamp ## Check the ledger of claims, and write its appendix 
 
 test-browser: $(VENV)/dev.stamp ## Use the lessons in a real browser, as a student would
 	@$(ONE_THREAD) $(PYTHON) -m pytest tests/browser
+
+test-grading: $(VENV)/dev.stamp ## Mark a class of submissions, most of which cheat or break things
+	@$(ONE_THREAD) $(PYTHON) -m pytest -n 2 --dist loadfile tests/grading
 
 test-compat: $(VENV)/dev.stamp ## Test the oldest and the newest NumPy and Python, and a bare installation
 	@$(ONE_THREAD) $(PYTHON) tools/compat.py

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SAWarning
 sys.path.insert(0, str(Path(__file__).resolve().parent / "tools"))
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 from feedback import HideTests
+from grader import Admit, Judge
 
 warnings.simplefilter("ignore", SAWarning)  # nbgrader's own, a screenful for each new submission
 
@@ -28,8 +29,8 @@ c.CourseDirectory.ignore.append("progress.json")  # what somebody has solved, in
 
 # ---- from a solution to an exercise
 
-# An Ellipsis is a whole statement: an exercise that nobody has touched runs without an error.
-c.ClearSolutions.code_stub = {"python": "# your answer here\n..."}
+# A whole statement: an exercise that nobody has touched runs without an error.
+c.ClearSolutions.code_stub = {"python": "# your answer here\npass"}
 c.ClearSolutions.text_stub = "*Your answer here, in place of this line.*"
 # `exercises/` is kept in git, so it is always there: making it again is how the gradebook learns of
 # an assignment, and changes no byte (`make exercises` makes the same).
@@ -37,8 +38,16 @@ c.GenerateAssignment.force = True
 
 # ---- how a submission is run
 
-# The one place: what stands here runs the code of the students.
-RUN = preprocessors.Execute
+# tools/grader: a submission is put in order before nbgrader reads it (in place of DeduplicateIds,
+# after which one damaged cell stops the batch), then runs in a sandbox and is judged outside of it.
+c.Autograde.sanitize_preprocessors = [
+    preprocessors.ClearOutput,
+    Admit,
+    preprocessors.OverwriteKernelspec,
+    preprocessors.OverwriteCells,
+    preprocessors.CheckCellMetadata,
+]
+RUN = Judge
 c.Autograde.autograde_preprocessors = [
     RUN,
     preprocessors.IgnorePattern,

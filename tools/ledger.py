@@ -84,6 +84,11 @@ def cited(text: str) -> set[str]:
     return found
 
 
+def number_of(lesson: Path) -> str:
+    """Return the number of a lesson, with the letter of its page if it has several: "05b"."""
+    return lesson.name.partition("_")[0]
+
+
 def lesson_problems(claims: list[Claim], notebooks: Path) -> Iterator[str]:
     """Compare the ledger with what the lessons cite and show."""
     known = {claim.identifier for claim in claims}
@@ -92,13 +97,13 @@ def lesson_problems(claims: list[Claim], notebooks: Path) -> Iterator[str]:
         if path.name == APPENDIX:
             continue
         parts = list(pieces(nbformat.read(path, as_version=4)))
-        by_number[path.name[:2]] = path.name, parts
+        by_number[number_of(path)] = path.name, parts
         texts = [part.source for part in parts if part.kind == "markdown"]
         for identifier in sorted(set().union(*map(cited, texts)) - known):
             yield (
                 f"{path.name} cites {identifier}, which is not in the ledger: add it to "
-                f"claims/lesson_{path.name[:2]}.toml, or set it as code or mathematics if it means "
-                "something else"
+                f"claims/lesson_{number_of(path)}.toml, or set it as code or mathematics if it "
+                "means something else"
             )
     for claim in claims:
         if claim.lesson not in by_number:

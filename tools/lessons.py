@@ -75,7 +75,9 @@ def lint(path: Path) -> list[str]:
         nbformat.validate(lesson)
     except Exception as error:
         return [*problems, f"not a valid notebook: {error}"]
-    if re.match(r"[0-8]\d_", path.name):  # the appendices, from 90 on, have a shape of their own
+    if re.match(
+        r"[0-8]\d[a-z]?_", path.name
+    ):  # the appendices, from 90 on, have a shape of their own
         problems += _lint_frame(lesson)
     return problems + list(_lint_page(lesson))
 

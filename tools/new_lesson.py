@@ -37,7 +37,7 @@ def new_lesson(name: str, folder: Path) -> Path:
     FileExistsError
         If there is a lesson of that number.
     """
-    if not re.fullmatch(r"\d\d(_[a-z0-9]+)+", name):
+    if not re.fullmatch(r"\d\d[a-z]?(_[a-z0-9]+)+", name):
         raise ValueError(
             f"NAME is {name!r}, expected two digits and words in lower case, joined by "
             "underscores, such as 05_backpropagation"
@@ -66,7 +66,7 @@ def main() -> int:
         f"notebooks/{path.name} is there, and runs. Now:\n"
         "  1. link it in the map of README.md;\n"
         "  2. replace its parts by yours, with `make lab`;\n"
-        f"  3. write its claims into claims/lesson_{path.name[:2]}.toml;\n"
+        f"  3. write its claims into claims/lesson_{path.name.partition('_')[0]}.toml;\n"
         f"  4. make outputs LESSONS=notebooks/{path.name}, make ledger, make test.\n"
         "docs/contributing.md says more."
     )

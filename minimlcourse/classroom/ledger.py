@@ -36,7 +36,7 @@ class Claim:
     source : str
         Document and place, such as "report §2.1.5"; several are separated by semicolons.
     lesson : str
-        The lesson that shows it, by its two digits.
+        The lesson that shows it, by its two digits (and the letter of its page, "05b").
     anchor : str
         The heading in that lesson under which it is shown.
     wrong : str
@@ -128,7 +128,7 @@ def _claim(place: str, identifier: str, table: Any) -> Claim:
         raise ValueError(f"{place}: kind is {claim.kind!r}; E… and no other is an erratum")
     if is_erratum and claim.severity not in SEVERITIES:
         raise ValueError(f"{place}: severity is {claim.severity!r}, expected A, B or C")
-    if not re.fullmatch(r"\d\d", claim.lesson):
+    if not re.fullmatch(r"\d\d[a-z]?", claim.lesson):
         raise ValueError(f"{place}: lesson is {claim.lesson!r}, expected two digits, such as '04'")
     if "" in claim.documents:
         raise ValueError(

@@ -199,7 +199,8 @@ class Function(Exercise):
             words = f"Right everywhere but {case.special}: {words}"
         else:
             words = f"Right in the plain cases, but not {case.special}: {words}"
-        raise Wrong(f"{words}. {self._shown(case, outcome)}")
+        stop = "" if words.endswith("?") else "."
+        raise Wrong(f"{words}{stop} {self._shown(case, outcome)}")
 
     def _right(self, outcome: Any, expected: Any) -> bool:
         if isinstance(outcome, AnswerError) or misfit(outcome, expected):
@@ -213,7 +214,8 @@ class Function(Exercise):
         return not misfit(one, other) and equal(one, other, self.rtol)
 
     def _first_wrong(self, failed: list[tuple[Case, Any, Any]]) -> tuple[Case, Any, str]:
-        """The failure to tell about and what is wrong, from the outside in."""
+        """The failure to tell about and what is wrong: plain cases first, from the outside in."""
+        failed = [one for one in failed if not one[0].special] or failed
         for case, outcome, _ in failed:
             if isinstance(outcome, AnswerError):
                 if outcome.kind == "NotImplementedError":
