@@ -67,7 +67,7 @@ test-browser: $(VENV)/dev.stamp ## Use the lessons in a real browser, as a stude
 	@$(ONE_THREAD) $(PYTHON) -m pytest tests/browser
 
 test-grading: $(VENV)/dev.stamp ## Mark a class of submissions, most of which cheat or break things
-	@$(ONE_THREAD) $(PYTHON) -m pytest -n 2 --dist loadfile tests/grading
+	@$(ONE_THREAD) $(PYTHON) -m pytest tests/grading
 
 test-compat: $(VENV)/dev.stamp ## Test the oldest and the newest NumPy and Python, and a bare installation
 	@$(ONE_THREAD) $(PYTHON) tools/compat.py
