@@ -90,6 +90,23 @@ class TestWhatIsWrong:
         assert "returned [[12., 21.], [24., 45.]]" in message
         assert "[[4., 7.]" not in message
 
+    def test_many_arrays_are_told_by_their_shapes(self):
+        def cases(rng):
+            yield Case((*rng.normal(size=(6, 3, 4)), [0.5] * 50, 7))
+
+        one = Function(
+            identifier="99.9",
+            title="Many arguments",
+            points=1,
+            parameters=("A", "B", "C", "D", "E", "F", "rates", "n"),
+            cases=cases,
+            expected=lambda *arguments: 1.0,
+            verified="is 1",
+        )
+        message = one.judge(lambda *arguments: 2.0).message
+        assert "A = an array of shape (3, 4), B = an array of shape (3, 4)" in message
+        assert "rates = a list of length 50, n = 7 and returned 2." in message
+
     def test_a_known_mistake_has_its_own_message(self):
         verdict = PRODUCT.judge(lambda A, B: B * A)
         assert verdict.mistake == "elementwise"

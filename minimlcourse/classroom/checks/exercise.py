@@ -13,6 +13,9 @@ from minimlcourse.classroom.checks.comparison import Attempt, equal, explain, mi
 __all__ = ["Case", "Exercise", "Function", "Mistake", "NotAnswered", "Task", "Verdict", "Wrong"]
 
 
+_READABLE = 320  # characters of what an answer was given
+
+
 class NotAnswered(Exception):
     """The answer is as the exercise gave it."""
 
@@ -237,12 +240,18 @@ class Function(Exercise):
         return f"It was given {self._given(case)}{returned}."
 
     def _given(self, case: Case) -> str:
-        """The arguments of a case in words, short enough to be read."""
-        pairs = zip(self.parameters, case.arguments, strict=True)
-        return ", ".join(
-            f"{name} = {_short(value) or f'an array of shape {np.shape(value)}'}"
-            for name, value in pairs
-        )
+        """The arguments of a case in words: whole if that is short, else arrays by their shapes."""
+        pairs = list(zip(self.parameters, case.arguments, strict=True))
+        whole = ", ".join(f"{name} = {_short(value) or _shape(value)}" for name, value in pairs)
+        if len(whole) <= _READABLE:
+            return whole
+        return ", ".join(f"{name} = {_shape(value) or _short(value)}" for name, value in pairs)
+
+
+def _shape(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}"
+    return "" if _short(value) else f"a {type(value).__name__} of length {len(value)}"
 
 
 def _outcome(answer: Callable[..., Any], case: Case) -> Any:
@@ -266,7 +275,10 @@ def _short(value: Any) -> str:
         return str(getattr(value, "__name__", "a function"))
     if isinstance(value, (tuple, list)):
         parts = [_short(part) for part in value]
-        return f"({', '.join(parts)})" if all(parts) else ""
+        if not all(parts):
+            return ""
+        text = f"[{', '.join(parts)}]" if isinstance(value, list) else f"({', '.join(parts)})"
+        return text if len(text) <= 200 else ""
     text = repr(value)
     return text if len(text) <= 80 else ""
 
