@@ -5,6 +5,8 @@ from catalogue import right, wrong
 
 right("03.1", "(tanh(x / 2) + 1) / 2", "0.5 + 0.5 * tanh(0.5 * x)", "1 - (1 - tanh(x/2)) / 2")
 wrong("03.1", "argument not halved", "0.5 * (1 + tanh(x))")
+wrong("03.1", "argument doubled", "1/2 * (1 + tanh(2*x))")
+wrong("03.1", "range from -1 to 1", "tanh(0.5 * x)")
 wrong("03.1", "range from 0 to 2", "1 + tanh(x / 2)")
 wrong("03.1", "falls instead of rising", "0.5 - 0.5 * tanh(x / 2)")
 wrong("03.1", "", "1 / (1 + exp(-x))", says="exp may not be used here; what may is tanh")
@@ -33,6 +35,9 @@ wrong("03.4", "", "1 - t^2", says="write x**2")
 right("03.5", "(x > 0) - (x < 0)", "2*(x > 0) + (x == 0) - 1", "(x >= 0) - (x <= 0)")
 wrong("03.5", "+1 at zero", "2*(x > 0) + 2*(x == 0) - 1", "2*(x >= 0) - 1")
 wrong("03.5", "-1 at zero", "(x > 0) - (x <= 0)", "2*(x > 0) - 1")
+wrong("03.5", "+1 on both sides", "(x > 0) - (-1)*(x < 0)")
+wrong("03.5", "", "(x > 0.5) - (x < -0.5)", says="it gives 0 at x = -0.01")
+wrong("03.5", "", "2*(x > 0.5) + (x == 0) - 1", says="it gives -1 at x = 0.01")
 wrong("03.5", "", "(x < 0) - (x > 0)", says="The sign is wrong")
 wrong("03.5", "", "x / abs(x)", says="abs may not be used here")
 wrong("03.5", "", "(x > 0)", says="This is another function")
@@ -72,6 +77,11 @@ def left_slope(x):
 @wrong("03.6", "divided by zero")
 def quotient(x):
     return np.abs(x) / x
+
+
+@wrong("03.6", says="Right everywhere but at x = ±1e-300")
+def no_division_by_zero(x):
+    return x / (np.abs(x) + 1e-12)
 
 
 @wrong("03.6", "the function")
@@ -167,7 +177,17 @@ def factor_lost(x):
     return x
 
 
-@wrong("03.8", says="shape (1, 2), shape (2,) is asked for")
+@wrong("03.8", "mean for sum")
+def like_a_loss(x):
+    return 2 / x.size * x
+
+
+@wrong("03.8", says="some signs are not")
+def sizes(x):
+    return 2 * np.abs(x)
+
+
+@wrong("03.8", says="shape (1, 3), shape (3,) is asked for")
 def as_a_row(x):
     return 2 * x[None]
 
@@ -200,12 +220,22 @@ def no_sign(x):
     return np.ones(len(x))
 
 
+@wrong("03.9", "mean for sum")
+def averaged(x):
+    return np.sign(x) / x.size
+
+
 @wrong("03.9", "divided by zero")
 def nan_at_zero(x):
     return x / abs(x)
 
 
-@wrong("03.9", says="wrong")
+@wrong("03.9", says="an index off by one")
+def turned_round(x):
+    return np.sign(x)[::-1]
+
+
+@wrong("03.9", says="some signs are not")
 def sign_of_the_sum(x):
     return np.sign(x.sum()) + 0 * x
 
@@ -227,6 +257,30 @@ def two_sides(x):
 @right("03.10")
 def minimum(x):
     return np.minimum(x, 0) - np.log1p(np.exp(np.minimum(x, -x)))
+
+
+@right("03.10")
+def each_side_by_itself(x):
+    out = np.empty_like(x)
+    right_half = x >= 0
+    out[right_half] = -np.log1p(np.exp(-x[right_half]))
+    out[~right_half] = x[~right_half] - np.log1p(np.exp(x[~right_half]))
+    return out
+
+
+@wrong("03.10", "digits lost")
+def without_log1p(x):
+    return np.minimum(x, 0) - np.log(1 + np.exp(-np.abs(x)))
+
+
+@wrong("03.10", "digits lost", says="at x = 37 digits are lost: yours is 0")
+def cut_off(x):
+    return np.where(x < -500, x, np.log(1 / (1 + np.exp(-x))))
+
+
+@wrong("03.10", "digits lost", says="digits are lost")
+def as_a_difference(x):
+    return x - np.logaddexp(0, x)
 
 
 @wrong("03.10", "overflow to the left")
@@ -288,6 +342,16 @@ def strict(x, g):
     return ((x == 0) & (-1 < g) & (g < 1)) | ((x != 0) & (g == np.sign(x)))
 
 
+@wrong("03.11", says="Right everywhere but at the kink")
+def any_slope_at_the_kink(x, g):
+    return (x == 0) | (g == np.sign(x))
+
+
+@wrong("03.11", says="entries are wrong")
+def either_slope(x, g):
+    return np.where(x == 0, abs(g) <= 1, abs(g) == 1)
+
+
 @wrong("03.11", says="True and False are asked for")
 def numbers(x, g):
     return by_cases_again(x, g).astype(float)
@@ -314,6 +378,26 @@ def by_trace(W):
 @wrong("03.12", "operator norms")
 def linalg(W):
     return np.linalg.norm(W, ord=2) ** 2, np.linalg.norm(W, ord=1)
+
+
+@wrong("03.12", "operator norms, not squared")
+def linalg_again(W):
+    return np.linalg.norm(W, 2), np.linalg.norm(W, 1)
+
+
+@wrong("03.12", "largest stretch")
+def spectral(W):
+    return np.linalg.norm(W, 2) ** 2, np.sum(np.abs(W))
+
+
+@wrong("03.12", "largest column sum")
+def one_of_two(W):
+    return np.linalg.norm(W) ** 2, np.linalg.norm(W, 1)
+
+
+@wrong("03.12", says="has shape (2,), a single number is asked for")
+def pythons_sum(W):
+    return sum(W**2), sum(abs(W))
 
 
 @wrong("03.12", "norm without its square")

@@ -6,10 +6,13 @@ import numpy as np
 from catalogue import right, wrong
 
 import minimlcourse.functional as F
-from minimlcourse.autodiff import Tensor
+from minimlcourse.autodiff import Tensor, grad
 
 right("04.1", "6*x**5 + 3*x**2", "x*x*(6*x*x*x + 3)", "2*x*(3*x**4 + x) + x**2")
 wrong("04.1", "one path of two", "4*x**5 + x**2")
+wrong("04.1", "`v` sends nothing to `u`", "2*x**5 + 3*x**2")
+wrong("04.1", "`v` sends nothing to `x`", "6*x**5 + 2*x**2")
+wrong("04.1", "square of u counted once", "4*x**5 + 3*x**2")
 wrong("04.1", "square counted once", "3*x**5 + 2*x**2")
 wrong("04.1", "", "x**6 + x**3", says="another function")
 wrong("04.1", "", "-6*x**5 - 3*x**2", says="The sign is wrong")
@@ -58,7 +61,7 @@ def swapped(g, x, y):
     return unbroadcast(g * x, x.shape), unbroadcast(g * y, y.shape)
 
 
-@wrong("04.2", says="not where a row is repeated: part 2 of your answer has shape (3, 4)")
+@wrong("04.2", says="not where a row is repeated: part 2 of your answer has shape (2, 3)")
 def not_undone(g, x, y):
     return g * y, g * x
 
@@ -71,6 +74,42 @@ def length_one_forgotten(g, x, y):
         return a
 
     return back(g * y, x.shape), back(g * x, y.shape)
+
+
+@wrong("04.2", "factor forgotten")
+def like_a_sum(g, x, y):
+    return unbroadcast(g, x.shape), unbroadcast(g, y.shape)
+
+
+@wrong("04.2", "mean over the copies")
+def averaged(g, x, y):
+    def back(a, shape):
+        while a.ndim > len(shape):
+            a = a.mean(axis=0)
+        for axis, length in enumerate(shape):
+            if length == 1:
+                a = a.mean(axis=axis, keepdims=True)
+        return a
+
+    return back(g * y, x.shape), back(g * x, y.shape)
+
+
+@wrong("04.2", says="where a column is repeated: part 2 of your answer has shape (2,)")
+def keepdims_forgotten(g, x, y):
+    def back(a, shape):
+        while a.ndim > len(shape):
+            a = a.sum(axis=0)
+        for axis, length in enumerate(shape):
+            if length == 1:
+                a = a.sum(axis=axis)
+        return a
+
+    return back(g * y, x.shape), back(g * x, y.shape)
+
+
+@wrong("04.2", says="In part 2, the sign is wrong")
+def like_a_difference(g, x, y):
+    return unbroadcast(g * y, x.shape), -unbroadcast(g * x, y.shape)
 
 
 # -- 04.3
@@ -203,6 +242,63 @@ def inputs_first(inputs, root):
     return depth_first_with_a_stack(inputs, root)[::-1]
 
 
+@wrong("04.4", "waits for nodes beside")
+def counts_all_users(inputs, root):
+    users = [0] * len(inputs)
+    for arrows in inputs:
+        for i in arrows:
+            users[i] += 1
+    ready, order = [root], []
+    while ready:
+        node = ready.pop()
+        order.append(node)
+        for i in inputs[node]:
+            users[i] -= 1
+            if not users[i]:
+                ready.append(i)
+    return order
+
+
+@wrong("04.4", "not topological")
+def counts_each_user_once(inputs, root):
+    needed = set(depth_first_with_a_stack(inputs, root))
+    users = {i: sum(i in inputs[node] for node in needed) for i in needed}
+    ready, order = [root], []
+    while ready:
+        node = ready.pop()
+        order.append(node)
+        for i in inputs[node]:
+            users[i] -= 1
+            if users[i] == 0:
+                ready.append(i)
+    return order
+
+
+@wrong("04.4", "not topological")
+def by_number_again(inputs, root):
+    return sorted(depth_first_with_a_stack(inputs, root), reverse=True)
+
+
+@wrong("04.4", says="A node is a whole number")
+def inputs_for_nodes(inputs, root):
+    return [inputs[node] for node in depth_first_with_a_stack(inputs, root)]
+
+
+@wrong("04.4", says="A node is a whole number")
+def floats(inputs, root):
+    return [float(node) for node in depth_first_with_a_stack(inputs, root)]
+
+
+@wrong("04.4", says="None (is there a `return`?)")
+def forgets_to_return(inputs, root):
+    depth_first_with_a_stack(inputs, root)
+
+
+@wrong("04.4", says="In a chain of 20,001 nodes")
+def gives_up(inputs, root):
+    return depth_first_with_a_stack(inputs, root)[:1000]
+
+
 @wrong("04.4", says="RecursionError")
 def recursive(inputs, root):
     order, seen = [], set()
@@ -242,9 +338,9 @@ def ask_the_successors(inputs, slopes):
     adjoints = [0.0] * (n - 1) + [1.0]
     for v in range(n - 2, -1, -1):
         for w in range(v + 1, n):
-            adjoints[v] += sum(
-                s * adjoints[w] for i, s in zip(inputs[w], slopes[w], strict=True) if i == v
-            )
+            if v in inputs[w]:
+                arrows = zip(inputs[w], slopes[w], strict=True)
+                adjoints[v] += sum(s * adjoints[w] for i, s in arrows if i == v)
     return adjoints
 
 
@@ -288,6 +384,28 @@ def upwards(inputs, slopes):
 @wrong("04.5", says="zero everywhere")
 def no_seed(inputs, slopes):
     return [0.0 for _ in inputs]
+
+
+@wrong("04.5", says="is not right")
+def ones_to_begin_with(inputs, slopes):
+    adjoints = [1.0] * len(inputs)
+    for node in reversed(range(len(inputs))):
+        for i, slope in zip(inputs[node], slopes[node], strict=True):
+            adjoints[i] += slope * adjoints[node]
+    return adjoints
+
+
+@wrong("04.5", says="RecursionError")
+def along_every_path(inputs, slopes):
+    adjoints = [0.0] * len(inputs)
+
+    def visit(node, arrived):
+        adjoints[node] += arrived
+        for i, slope in zip(inputs[node], slopes[node], strict=True):
+            visit(i, slope * arrived)
+
+    visit(len(inputs) - 1, 1.0)
+    return adjoints
 
 
 @wrong("04.5", says="is an array")
@@ -388,6 +506,38 @@ def forward_difference(f, x, h):
     return out
 
 
+@wrong("04.7", "one-sided, to the left")
+def backward_difference(f, x, h):
+    units = np.eye(x.size).reshape(x.size, *x.shape)
+    return np.reshape([(f(x) - f(x - h * e)) / h for e in units], x.shape)
+
+
+@wrong("04.7", "a step of one's own")
+def own_step(f, x, h):
+    return with_a_copy(f, x, 1e-6)
+
+
+@wrong("04.7", "a step of one's own")
+def by_the_engine(f, x, h):
+    return grad(f)(x)
+
+
+@wrong("04.7", says="for a large step")
+def half_a_step(f, x, h):
+    return with_a_copy(f, x, h / 2)
+
+
+@wrong("04.7", says="zero everywhere")
+def two_names_for_one_array(f, x, h):
+    out = np.zeros(x.shape)
+    for i in np.ndindex(x.shape):
+        ahead = behind = x.copy()
+        ahead[i] += h
+        behind[i] -= h
+        out[i] = (f(ahead) - f(behind)) / (2 * h)
+    return out
+
+
 @wrong("04.7", "all entries at once")
 def moves_everything(f, x, h):
     return np.ones(x.shape) * (f(x + h) - f(x - h)) / (2 * h)
@@ -440,9 +590,14 @@ def as_a_product(a, b):
     return [a[0] * inverse, a[1] * inverse + a[0] * slope]
 
 
+@right("04.8")
+def pair_as_an_array(a, b):
+    return np.array([a[0] / b[0], (a[1] * b[0] - a[0] * b[1]) / b[0] ** 2])
+
+
 @wrong("04.8", "quotient of derivatives")
 def part_by_part(a, b):
-    return a[0] / b[0], a[1] / b[1] if b[1] else np.inf
+    return a[0] / b[0], a[1] / b[1]
 
 
 @wrong("04.8", "plus for minus")
@@ -450,9 +605,30 @@ def like_a_product(a, b):
     return a[0] / b[0], (a[1] * b[0] + a[0] * b[1]) / b[0] ** 2
 
 
-@wrong("04.8", "denominator lost")
+@wrong("04.8", "denominator")
 def numerator_of_the_rule(a, b):
     return a[0] / b[0], a[1] * b[0] - a[0] * b[1]
+
+
+@wrong("04.8", "denominator")
+def not_squared(a, b):
+    return a[0] / b[0], (a[1] * b[0] - a[0] * b[1]) / b[0]
+
+
+@wrong("04.8", "b stands still")
+def as_if_b_were_constant(a, b):
+    return a[0] / b[0], a[1] / b[0]
+
+
+@wrong("04.8", "sign")
+def the_other_way_round(a, b):
+    (u, du), (v, dv) = a, b
+    return u / v, (u * dv - du * v) / v**2
+
+
+@wrong("04.8", says="A pair of two numbers")
+def texts(a, b):
+    return "quotient", None
 
 
 @wrong("04.8", says="A pair")

@@ -53,6 +53,40 @@ def machine_order(raw):
     return np.frombuffer(content[4 + 4 * content[3] :], KINDS[content[2]][1:]).reshape(sizes)
 
 
+@wrong("10.1", "elements little-endian")
+def sizes_alone(raw):
+    content = bytes(raw)
+    sizes = struct.unpack_from(f">{content[3]}I", content, 4)
+    kinds = {8: np.uint8, 9: np.int8, 11: np.int16, 12: np.int32, 13: np.float32, 14: np.float64}
+    return np.frombuffer(content[4 + 4 * content[3] :], kinds[content[2]]).reshape(sizes)
+
+
+@wrong("10.1", says="for elements of type int8")
+def no_signs(raw):
+    kinds = KINDS | {9: ">u1", 11: ">u2", 12: ">u4"}
+    rank = int(raw[3])
+    sizes = np.frombuffer(bytes(raw[4 : 4 + 4 * rank]), ">u4")
+    return np.frombuffer(bytes(raw[4 + 4 * rank :]), kinds[int(raw[2])]).reshape(sizes)
+
+
+@wrong("10.1", says="OverflowError")
+def bytes_times_256(raw):
+    sizes = []
+    for k in range(raw[3]):
+        a, b, c, d = raw[4 + 4 * k : 8 + 4 * k]
+        sizes.append(a * 256**3 + b * 256**2 + c * 256 + d)
+    return np.frombuffer(bytes(raw[4 + 4 * raw[3] :]), KINDS[int(raw[2])]).reshape(sizes)
+
+
+@wrong("10.1", says="for more than 255 items")
+def shifted_bytes(raw):
+    sizes = []
+    for k in range(raw[3]):
+        a, b, c, d = raw[4 + 4 * k : 8 + 4 * k]
+        sizes.append((a << 24) | (b << 16) | (c << 8) | d)
+    return np.frombuffer(bytes(raw[4 + 4 * raw[3] :]), KINDS[int(raw[2])]).reshape(sizes)
+
+
 @wrong("10.1", "sixteen bytes of header")
 def images_only(raw):
     sizes = [int.from_bytes(bytes(raw[4 + 4 * k : 8 + 4 * k]), "big") for k in range(int(raw[3]))]
@@ -157,6 +191,79 @@ def no_look_at_the_header(raw):
     return "data cut" if found == "header cut" else found
 
 
+@wrong("10.2", "rank wraps around")
+def four_times_a_byte(raw):
+    if len(raw) < 4 or raw[0] or raw[1]:
+        return "not IDX"
+    if raw[2] not in WIDTH:
+        return "unknown type"
+    start = 4 + 4 * raw[3]
+    if len(raw) < start:
+        return "header cut"
+    promised = WIDTH[int(raw[2])]
+    for k in range(4, start, 4):
+        promised *= int.from_bytes(bytes(raw[k : k + 4]), "big")
+    rest = len(raw) - start
+    return "data cut" if rest < promised else "data left over" if rest > promised else "sound"
+
+
+@wrong("10.2", "product wraps around")
+def numpys_product(raw):
+    content = bytes(raw)
+    if len(content) < 4 or content[:2] != b"\0\0":
+        return "not IDX"
+    if content[2] not in WIDTH:
+        return "unknown type"
+    rank = content[3]
+    if len(content) < 4 + 4 * rank:
+        return "header cut"
+    promised = WIDTH[content[2]] * np.prod(np.frombuffer(content, ">u4", rank, 4), dtype=np.int64)
+    rest = len(content) - 4 - 4 * rank
+    return "data cut" if rest < promised else "data left over" if rest > promised else "sound"
+
+
+@wrong("10.2", says="IndexError")
+def looks_before_it_counts(raw):
+    if raw[0] != 0 or raw[1] != 0 or len(raw) < 4:
+        return "not IDX"
+    return step_by_step(raw)
+
+
+@wrong("10.2", says="This file is not sound")
+def one_zero_is_enough(raw):
+    return step_by_step(np.append(raw[:1], np.append(np.uint8(0), raw[2:])))
+
+
+@wrong("10.2", says="its third byte is one of the six types")
+def only_bytes(raw):
+    return "unknown type" if len(raw) > 3 and raw[2] != 8 else step_by_step(raw)
+
+
+@wrong("10.2", says="A file of rank 0 is sound")
+def at_least_one_size(raw):
+    return "header cut" if len(raw) == 5 and not raw[3] else step_by_step(raw)
+
+
+@wrong("10.2", says="how many bytes are in its header?")
+def header_of_sixteen(raw):
+    return "header cut" if 4 <= len(raw) < 16 and raw[2] in WIDTH else step_by_step(raw)
+
+
+@wrong("10.2", says="what is wrong with it comes later")
+def too_early(raw):
+    return "header cut" if step_by_step(raw) == "data cut" else step_by_step(raw)
+
+
+@wrong("10.2", says="yours is None (is there a `return`?)")
+def prints(raw):
+    step_by_step(raw)
+
+
+@wrong("10.2", says="must be one of")
+def word_in_a_list(raw):
+    return [step_by_step(raw)]
+
+
 @wrong("10.2", says="must be one of")
 def own_words(raw):
     return "damaged"
@@ -239,10 +346,40 @@ def variance(X_train, X_test):
     return (X_train - X_train.mean(axis=0)) / scale, (X_test - X_train.mean(axis=0)) / scale
 
 
-@wrong("10.3", says="where a pixel is the same in all training images")
+@wrong("10.3", says="where a feature is the same in all training images")
 def nan_where_constant(X_train, X_test):
     mean, scale = X_train.mean(axis=0), X_train.std(axis=0)
     return (X_train - mean) / scale, (X_test - mean) / scale
+
+
+@wrong("10.3", says="where a feature is the same in all training images")
+def no_division_by_zero(X_train, X_test):
+    mean, scale = X_train.mean(axis=0), X_train.std(axis=0) + 1e-8
+    return (X_train - mean) / scale, (X_test - mean) / scale
+
+
+@wrong("10.3", says="where a feature is the same in all training images")
+def zero_where_constant(X_train, X_test):
+    mean, scale = X_train.mean(axis=0), X_train.std(axis=0)
+    return tuple(np.nan_to_num((X - mean) / scale, posinf=0, neginf=0) for X in (X_train, X_test))
+
+
+@wrong("10.3", "one less than n")
+def as_in_statistics(X_train, X_test):
+    mean, scale = X_train.mean(axis=0), X_train.std(axis=0, ddof=1)
+    scale = np.where(scale > 0, scale, 1)
+    return (X_train - mean) / scale, (X_test - mean) / scale
+
+
+@wrong("10.3", "only centred")
+def centred(X_train, X_test):
+    mean = X_train.mean(axis=0)
+    return X_train - mean, X_test - mean
+
+
+@wrong("10.3", "test part left as it is")
+def one_part_alone(X_train, X_test):
+    return with_where(X_train, X_test)[0], X_test
 
 
 @wrong("10.3", says="in place")
@@ -283,6 +420,31 @@ def argmax(X, means):
 @wrong("10.4", "the largest product")
 def correlation(X, means):
     return np.array([[float(np.dot(x.astype(float), m)) for m in means] for x in X]).argmax(axis=1)
+
+
+@wrong("10.4", "sums of absolute differences")
+def manhattan(X, means):
+    return np.array([np.abs(means - x.astype(float)).sum(axis=1).argmin() for x in X])
+
+
+@wrong("10.4", "classes from 1")
+def counted_from_one(X, means):
+    return all_pairs(X, means) + 1
+
+
+@wrong("10.4", says="where the means are bytes, too, and far away")
+def sixteen_bits(X, means):
+    return ((X[:, None].astype(np.int16) - means) ** 2).sum(axis=2).argmin(axis=1)
+
+
+@wrong("10.4", says="where means differ by less than one")
+def everything_whole(X, means):
+    return ((X[:, None].astype(int) - means.astype(int)) ** 2).sum(axis=2).argmin(axis=1)
+
+
+@wrong("10.4", says="entries are wrong")
+def twice_a_byte(X, means):
+    return ((means.astype(float) ** 2).sum(axis=1) - 2 * X @ means.T).argmin(axis=1)
 
 
 @wrong("10.4", says="is a list")
@@ -330,6 +492,42 @@ def transposed(y_true, y_pred, k):
 def fancy_index(y_true, y_pred, k):
     matrix = np.zeros((k, k), dtype=int)
     matrix[y_true, y_pred] += 1
+    return matrix
+
+
+@wrong("10.5", "each pair counted once")
+def marks(y_true, y_pred, k):
+    matrix = np.zeros((k, k), dtype=int)
+    for true, answer in zip(y_true, y_pred, strict=True):
+        matrix[true, answer] = 1
+    return matrix
+
+
+@wrong("10.5", "one list for all rows")
+def one_list(y_true, y_pred, k):
+    matrix = [[0] * k] * k
+    for true, answer in zip(y_true, y_pred, strict=True):
+        matrix[true][answer] += 1
+    return np.array(matrix)
+
+
+@wrong("10.5", says="cannot reshape array")
+def no_minlength(y_true, y_pred, k):
+    return np.bincount(k * y_true + y_pred).reshape(k, k)
+
+
+@wrong("10.5", says="has dtype float64, int64 is asked for")
+def float_zeros(y_true, y_pred, k):
+    matrix = np.zeros((k, k))
+    for true, answer in zip(y_true, y_pred, strict=True):
+        matrix[true, answer] += 1
+    return matrix
+
+
+@wrong("10.5", says="where a pair occurs 300 times")
+def counts_in_bytes(y_true, y_pred, k):
+    matrix = np.zeros((k, k), np.uint8)
+    np.add.at(matrix, (y_true, y_pred), 1)
     return matrix
 
 
@@ -390,6 +588,23 @@ def divides_by_zero(matrix):
     return np.mean(np.diag(matrix) / matrix.sum(axis=1))
 
 
+@wrong("10.6", says="where a class is never recognised")
+def zeros_left_out(matrix):
+    sums = matrix.sum(axis=1)
+    recalls = [matrix[k, k] / sums[k] for k in range(len(matrix)) if matrix[k, k] > 0]
+    return np.mean(recalls)
+
+
+@wrong("10.6", says="where a class has no image")
+def absent_class_counted(matrix):
+    return np.nan_to_num(np.diag(matrix) / matrix.sum(axis=1)).mean()
+
+
+@wrong("10.6", says="100 times what it should be")
+def per_cent(matrix):
+    return 100 * mean_of_recalls(matrix)
+
+
 @wrong("10.6", says="a single number is asked for")
 def all_recalls(matrix):
     return np.diag(matrix) / np.maximum(matrix.sum(axis=1), 1)
@@ -430,6 +645,55 @@ def mean_of_gaps(confidence, correct, bins):
     which = np.minimum((confidence * bins).astype(int), bins - 1)
     occupied = [which == b for b in range(bins) if (which == b).any()]
     return np.mean([abs(confidence[b].mean() - correct[b].mean()) for b in occupied])
+
+
+@wrong("10.7", "bins count alike, empty ones too")
+def divided_by_bins(confidence, correct, bins):
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    error = 0.0
+    for b in range(bins):
+        if np.any(which == b):
+            error += abs(confidence[which == b].mean() - correct[which == b].mean())
+    return error / bins
+
+
+@wrong("10.7", "signs cancel")
+def abs_forgotten(confidence, correct, bins):
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    return np.bincount(which, confidence - correct).sum() / len(confidence)
+
+
+@wrong("10.7", "signs cancel, right minus promised")
+def abs_forgotten_again(confidence, correct, bins):
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    return np.bincount(which, correct - confidence.astype(float)).sum() / len(confidence)
+
+
+@wrong("10.7", "middle of the bin")
+def middles(confidence, correct, bins):
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    error = 0.0
+    for b in range(bins):
+        inside = which == b
+        if inside.any():
+            error += inside.mean() * abs((b + 0.5) / bins - correct[inside].mean())
+    return error
+
+
+@wrong("10.7", says="Right everywhere but at a confidence of 1")
+def bin_of_its_own(confidence, correct, bins):
+    which = (confidence * bins).astype(int)
+    return np.abs(np.bincount(which, confidence - correct)).sum() / len(confidence)
+
+
+@wrong("10.7", says="Right everywhere but on the edge of two bins")
+def upper_edge_included(confidence, correct, bins):
+    error = 0.0
+    for b in range(bins):
+        inside = (confidence > b / bins) & (confidence <= (b + 1) / bins)
+        if inside.any():
+            error += inside.mean() * abs(confidence[inside].mean() - correct[inside].mean())
+    return error
 
 
 @wrong("10.7", "one bin for all")
@@ -515,6 +779,25 @@ def by_accuracy(logits, y, candidates):
     return max(candidates, key=lambda T: np.mean((logits / T).argmax(axis=1) == y))
 
 
-@wrong("10.8", says="is not right")
+@wrong("10.8", "place in the list")
+def position(logits, y, candidates):
+    return int(np.argmin([by_logaddexp_loss(logits / T, y) for T in candidates]))
+
+
+@wrong("10.8", "the loss itself")
+def smallest_loss(logits, y, candidates):
+    return min(by_logaddexp_loss(logits / T, y) for T in candidates)
+
+
+@wrong("10.8", "softmax not shifted")
+def shifted_by_one_number(logits, y, candidates):
+    def loss(T):
+        p = np.exp(logits / T - (logits / T).max())
+        return -np.log((p / p.sum(axis=1, keepdims=True))[np.arange(len(y)), y]).mean()
+
+    return candidates[np.argmin([loss(T) for T in candidates])]
+
+
+@wrong("10.8", "the largest loss")
 def largest_loss(logits, y, candidates):
     return max(candidates, key=lambda T: by_logaddexp_loss(logits / T, y))

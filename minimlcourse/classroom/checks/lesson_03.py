@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import minimlcourse.functional as F
-from minimlcourse.classroom.checks.exercise import Case, Exercise, Function, Mistake
+from minimlcourse.classroom.checks.exercise import Case, Exercise, Function, Mistake, Task, Wrong
 from minimlcourse.classroom.checks.formula import Formula, derivative
 
 Array = NDArray[np.float64]
@@ -19,7 +19,7 @@ SIGMOID_BY_TANH = Formula(
     identifier="03.1",
     title="A sigmoid is a hyperbolic tangent",
     points=1,
-    variables={"x": (-30.0, -1.0, 0.0, 2.0, 30.0)},
+    variables={"x": (0.0, 1.0, -2.0, 30.0, -30.0)},
     expected="sigmoid(x)",
     functions=("tanh",),
     known=(
@@ -30,8 +30,19 @@ SIGMOID_BY_TANH = Formula(
             "(tanh(x) + 1) / 2",
         ),
         Mistake(
+            "argument doubled",
+            "The range is right, from 0 to 1, but your curve is too steep: which of the two curves "
+            "has to be stretched?",
+            "(tanh(2 * x) + 1) / 2",
+        ),
+        Mistake(
+            "range from -1 to 1",
+            "Your curve goes from -1 to 1, the sigmoid from 0 to 1.",
+            "tanh(x / 2)",
+        ),
+        Mistake(
             "range from 0 to 2",
-            "Your curve goes from 0 to 2, a probability from 0 to 1.",
+            "Your curve goes from 0 to 2, the sigmoid from 0 to 1.",
             "tanh(x / 2) + 1",
         ),
         Mistake(
@@ -47,7 +58,7 @@ LOG_SIGMOID = Formula(
     identifier="03.2",
     title="The logarithm of a sigmoid",
     points=1,
-    variables={"x": (-40.0, -1.0, 0.0, 3.0, 40.0)},
+    variables={"x": (0.0, 1.0, -3.0, 40.0, -40.0)},
     expected="log(sigmoid(x))",
     functions=("softplus",),
     known=(
@@ -96,7 +107,7 @@ SIGMOID_SLOPE = Formula(
         ),
         Mistake(
             "slope of the tangent",
-            "That is the formula of tanh, whose values go from -1 to 1.",
+            "Your slope is largest where s is 0; but there, far to the left, the sigmoid is flat.",
             "1 - s**2",
         ),
     ),
@@ -113,7 +124,7 @@ TANH_SLOPE = Formula(
     known=(
         Mistake(
             "slope of the sigmoid",
-            "That is the formula of the sigmoid. At the origin tanh has the slope 1.",
+            "Your slope is 0 at the origin; but there tanh is steepest.",
             "t * (1 - t)",
         ),
         Mistake(
@@ -129,7 +140,7 @@ SIGN = Formula(
     identifier="03.5",
     title="The sign, from indicators",
     points=1,
-    variables={"x": (-3, -1, 0, 1, 4)},
+    variables={"x": (-3.0, -0.01, 0.0, 0.01, 4.0)},
     expected="sign(x)",
     functions=(),
     special={0: "at x = 0"},
@@ -146,8 +157,13 @@ SIGN = Formula(
             "so, and later uses sign(0) = 0.",
             "(x > 0) - (x <= 0)",
         ),
+        Mistake(
+            "+1 on both sides",
+            "Right for positive numbers and at 0. A negative number has the sign -1; yours is +1.",
+            "(x > 0) + (x < 0)",
+        ),
     ),
-    verified="is the sign of thirteen integers, 0 included",
+    verified="is the sign of thirteen numbers, 0 included",
 )
 
 # -- 03.6 and 03.7: kinks --------------------------------------------------------------------------
@@ -158,6 +174,7 @@ def _kink_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case((rng.normal(size=(4, 3)),))
     yield Case((1000 * rng.normal(size=5),))
     yield Case((np.array([0.0, 1.0, -0.0]),), "at the kink, x = 0")
+    yield Case((np.array([1e-300, -1e-300]),), "at x = ±1e-300")
 
 
 def _outside(x: Array, f: Callable[[Array], Array]) -> Array:
@@ -193,7 +210,7 @@ ABS_SLOPE = Function(
         ),
         Mistake("the function", "This is |x|; its slope is asked for.", np.abs),
     ),
-    verified="is the slope of |x| at 12 places, and 0 at 0",
+    verified="is the slope of |x| at 23 places, and 0 at 0",
 )
 
 RELU_SLOPE = Function(
@@ -221,18 +238,19 @@ RELU_SLOPE = Function(
             np.sign,
         ),
     ),
-    verified="is the slope of the rectifier at 12 places, and 0 at 0",
+    verified="is the slope of the rectifier at 23 places, and 0 at 0",
 )
 
 # -- 03.8 and 03.9: norms --------------------------------------------------------------------------
 
 
 def _vector_cases(rng: np.random.Generator) -> Iterator[Case]:
-    yield Case((np.array([3.0, -4.0]),))
-    for d in (1, 3, 6):
+    yield Case((np.array([3.0, 1.0, -5.0]),))
+    for d in (1, 4, 6):
         yield Case((rng.normal(size=d),))
     yield Case((np.array([0.0, -2.0, 0.0]),), "where an entry is 0")
     yield Case((np.zeros(2),), "at the origin")
+    yield Case((np.array([1e-300, -1e-300]),), "where the entries are ±1e-300")
 
 
 def _central(f: Callable[[Array], Any], x: Array) -> Array:
@@ -260,8 +278,13 @@ SQUARED_NORM = Function(
             "This is the squared norm; its gradient has d entries.",
             lambda x: float(x @ x),
         ),
+        Mistake(
+            "mean for sum",
+            "You divide by d: this is the gradient of the mean of the squares, the norm is a sum.",
+            lambda x: 2 * x / len(x),
+        ),
     ),
-    verified="agrees with difference quotients at six vectors",
+    verified="agrees with difference quotients at seven vectors",
 )
 
 ONE_NORM = Function(
@@ -284,12 +307,17 @@ ONE_NORM = Function(
             np.ones_like,
         ),
         Mistake(
+            "mean for sum",
+            "You divide by d: this is the slope of the mean of the |x_i|, the norm is their sum.",
+            lambda x: np.sign(x) / len(x),
+        ),
+        Mistake(
             "divided by zero",
             "Right where no entry is 0; there it is 0/0. The convention is 0.",
             lambda x: x / np.abs(x),
         ),
     ),
-    verified="agrees with difference quotients at six vectors, with the slope 0 at a kink",
+    verified="agrees with difference quotients at seven vectors, with the slope 0 at a kink",
 )
 
 # -- 03.10 to 03.12: what a computer, a kink and a matrix make of them -----------------------------
@@ -303,7 +331,7 @@ def _stable_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case((np.array([710.0, 1e8]),), "far to the right")
 
 
-STABLE_LOG_SIGMOID = Function(
+_FROM_FAR_TO_FAR = Function(
     identifier="03.10",
     title="The logarithm of a sigmoid, computed",
     points=2,
@@ -313,9 +341,8 @@ STABLE_LOG_SIGMOID = Function(
     known=(
         Mistake(
             "overflow to the left",
-            "Right in algebra, but far to the left `exp(-x)` overflows, the sigmoid rounds to 0, "
-            "and its logarithm is lost. The result there is close to x: keep the argument of "
-            "`exp` negative.",
+            "Right in algebra, but far to the left `exp(-x)` overflows, and the result is lost. It "
+            "is close to x there: keep the argument of `exp` negative.",
             lambda x: np.log(1 / (1 + np.exp(-x))),
         ),
         Mistake(
@@ -329,10 +356,34 @@ STABLE_LOG_SIGMOID = Function(
 )
 
 
+def _examine_log_sigmoid(answer: Callable[..., Any], rng: np.random.Generator) -> None:
+    _FROM_FAR_TO_FAR.examine(answer, rng)
+    for x in (20.0, 37.0, 300.0):
+        value = float(np.ravel(answer(np.array([x])))[0])
+        if not np.isclose(value, float(-F.softplus(np.array(-x))), rtol=1e-6, atol=0):
+            raise Wrong(
+                f"Nothing overflows, but at x = {x:g} digits are lost: yours is {value:.6g} there. "
+                "To the right the result is tiny, and not 0: what does `1 + t` keep of a tiny t?",
+                "digits lost",
+            )
+
+
+STABLE_LOG_SIGMOID = Task(
+    identifier="03.10",
+    title=_FROM_FAR_TO_FAR.title,
+    points=_FROM_FAR_TO_FAR.points,
+    examination=_examine_log_sigmoid,
+    named=(*_FROM_FAR_TO_FAR.mistakes, "digits lost"),
+    verified="is log σ(x) from -1000 to 100 million, with its digits where it is tiny",
+)
+
+
 def _slope_cases(rng: np.random.Generator) -> Iterator[Case]:
-    x, g = np.meshgrid([-2.0, 0.0, 1.0], [-1.5, -1.0, 0.0, 0.25, 1.0, 1.2])
+    slopes = np.array([-1.5, -1.0, 0.0, 0.25, 1.0, 1.2])
     yield Case((np.array([2.0, 2.0, -3.0]), np.array([1.0, 0.5, 1.0])))
-    yield Case((x.ravel(), g.ravel()))
+    yield Case((np.array([-2.0] * 6), slopes))
+    yield Case((np.ones(6), slopes))
+    yield Case((np.zeros(6), slopes), "at the kink")
     yield Case((rng.normal(size=6), rng.choice([-1.0, 1.0], 6)))
     yield Case((np.zeros(4), np.array([-1.0, 1.0, -0.5, 1.5])), "at the kink")
 
@@ -396,6 +447,24 @@ PENALTIES = Function(
             "For a matrix, `np.linalg.norm(W, 2)` and `np.linalg.norm(W, 1)` are operator norms, "
             "the largest stretch and the largest column sum. A penalty adds up over all entries.",
             lambda W: (float(np.linalg.norm(W, 2)) ** 2, float(np.linalg.norm(W, 1))),
+        ),
+        Mistake(
+            "operator norms, not squared",
+            "For a matrix, `np.linalg.norm(W, 2)` and `np.linalg.norm(W, 1)` are operator norms, "
+            "the largest stretch and the largest column sum. A penalty adds up over all entries.",
+            lambda W: (float(np.linalg.norm(W, 2)), float(np.linalg.norm(W, 1))),
+        ),
+        Mistake(
+            "largest stretch",
+            "The second is right. For a matrix, `np.linalg.norm(W, 2)` is an operator norm, the "
+            "largest stretch; the penalty adds up squares over all entries.",
+            lambda W: (float(np.linalg.norm(W, 2)) ** 2, float(np.abs(W).sum())),
+        ),
+        Mistake(
+            "largest column sum",
+            "The first is right. For a matrix, `np.linalg.norm(W, 1)` is an operator norm, the "
+            "largest column sum; the penalty adds up over all entries.",
+            lambda W: (float((W**2).sum()), float(np.linalg.norm(W, 1))),
         ),
         Mistake(
             "norm without its square",
