@@ -5,7 +5,7 @@ from typing import Any
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Route
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "artifacts" / "browser"
@@ -42,6 +42,14 @@ class Lesson:
             self.complaints.append(f"a request to {request.url}")
             route.abort()
 
+    def wait(self) -> None:
+        """Wait until the page has been loaded and the kernel is idle."""
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+        # The notebook's own toolbar says idle too early, and what is run then is silently lost.
+        status = self.page.locator("#jp-main-statusbar").get_by_text("Python 3 (ipykernel) | Idle")
+        status.wait_for(timeout=60_000)
+
     def run_all(self, timeout: float = 120) -> None:
         """Choose Run All Cells in the menu, wait until every cell has run, and refuse errors."""
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
@@ -57,6 +65,34 @@ class Lesson:
         )
         errors = self.page.locator("[data-mime-type='application/vnd.jupyter.error']")
         assert errors.all_inner_texts() == []
+
+    def cell(self, identifier: str) -> Locator:
+        """The cell with an id, such as "check-04-3"."""
+        place = self.page.evaluate(
+            """(id) => jupyterapp.shell.currentWidget.content.widgets
+                .findIndex((cell) => cell.model.id === id)""",
+            identifier,
+        )
+        assert place >= 0, f"there is no cell {identifier}"
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(place)
+
+    def type(self, identifier: str, code: str) -> None:
+        """Write code into a cell, in place of what is there, with the keyboard."""
+        self.cell(identifier).locator(".cm-content").click()
+        self.page.keyboard.press("ControlOrMeta+a")
+        self.page.keyboard.insert_text(code)
+
+    def run(self, identifier: str) -> Locator:
+        """Run a cell, wait until it has run, and return its output."""
+        cell = self.cell(identifier)
+        cell.locator(".cm-content").click()
+        self.page.evaluate("() => jupyterapp.commands.execute('notebook:run-cell')")
+        return cell.locator(".jp-Cell-outputArea")
+
+    def save(self) -> None:
+        """Save the notebook with the keyboard, and wait until it is saved."""
+        self.page.keyboard.press("ControlOrMeta+s")
+        self.page.wait_for_function("() => !jupyterapp.shell.currentWidget.context.model.dirty")
 
     def theme(self, name: str) -> None:
         """Change JupyterLab's theme, "light" or "dark", as the Settings menu does."""
@@ -112,11 +148,7 @@ class Lab:
         lesson = Lesson(page, self._address)
         self._lessons.append(lesson)
         page.goto(f"{self._address}/lab/tree/{notebook}?token={self._token}&reset")
-        page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
-        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-        # The notebook's own toolbar says idle too early, and what is run then is silently lost.
-        status = page.locator("#jp-main-statusbar").get_by_text("Python 3 (ipykernel) | Idle")
-        status.wait_for(timeout=60_000)
+        lesson.wait()
         lesson.theme(theme)
         return lesson
 

@@ -22,9 +22,9 @@ wrong("03.2", "", "1 / softplus(-x)", says="another function")
 right("03.3", "s * (1 - s)", "s - s**2", "0.25 - (s - 0.5)**2")
 wrong("03.3", "the inner minus lost", "s*s - s")
 wrong("03.3", "slope of the tangent", "(1 - s) * (1 + s)")
-wrong("03.3", "", "s(1 - s)", says="s may not be used here")
+wrong("03.3", "", "s(1 - s)", says="write s * (...)")
 wrong("03.3", "", "s * (1 + s)", says="another function")
-wrong("03.3", "", "x * (1 - x)", says="x is unknown here; the variables are s")
+wrong("03.3", "", "x * (1 - x)", says="x is unknown here; the variable is s")
 
 right("03.4", "1 - t**2", "(1 - t) * (1 + t)", "1 - t * t")
 wrong("03.4", "slope of the sigmoid", "t - t*t")
@@ -347,7 +347,7 @@ def any_slope_at_the_kink(x, g):
     return (x == 0) | (g == np.sign(x))
 
 
-@wrong("03.11", says="entries are wrong")
+@wrong("03.11", says="is wrong: yours is True")
 def either_slope(x, g):
     return np.where(x == 0, abs(g) <= 1, abs(g) == 1)
 

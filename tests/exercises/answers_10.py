@@ -442,7 +442,7 @@ def everything_whole(X, means):
     return ((X[:, None].astype(int) - means.astype(int)) ** 2).sum(axis=2).argmin(axis=1)
 
 
-@wrong("10.4", says="entries are wrong")
+@wrong("10.4", says="is wrong: yours is 0")
 def twice_a_byte(X, means):
     return ((means.astype(float) ** 2).sum(axis=1) - 2 * X @ means.T).argmin(axis=1)
 

@@ -65,10 +65,16 @@ class TestWhatIsWrong:
             (lambda A, B: 2 * A @ B, "is 2 times what it should be"),
             (lambda A, B: (A @ B).T, "transposed"),
             (lambda A, B: A @ B + 1, "off by the same amount"),
+            (lambda A, B: A @ B / (1 + 1e-5), "Nearly right, but not exactly"),
+            (lambda A, B: A @ B + B * (B > 1), "entries are wrong, the first at [1, 0]"),
+            (lambda A, B: 1.5, "is a single number, shape (2, 2) is asked for"),
             (lambda A, B: np.roll(A @ B, 1, axis=0), "one place too far"),
             (lambda A, B: np.abs(A @ B) * [[1, -1], [1, 1]] if len(A) == 2 else -(A @ B), "signs"),
             (lambda A, B: 0 * A, "zero everywhere"),
-            (lambda A, B: A @ B + (np.arange(A.size).reshape(A.shape) == 2), "the first at [1, 0]"),
+            (
+                lambda A, B: A @ B + (np.arange(A.size).reshape(A.shape) == 2),
+                "The entry at [1, 0] is wrong: yours is 9",
+            ),
             (lambda A, B: (A @ B) / 0 * 0, "not a number (nan) at [0, 0]"),
             (lambda A, B: (A @ B)[0], "has shape (2,), shape (2, 2) is asked for"),
             (lambda A, B: (A @ B).tolist(), "is a list"),
@@ -112,12 +118,24 @@ class TestWhatIsWrong:
         assert verdict.mistake == "elementwise"
         assert verdict.message.startswith("This multiplies entry by entry. It was given A = ")
 
+    def test_the_factor_of_a_single_number_is_not_told(self):
+        one = Function(
+            identifier="99.11",
+            title="Five",
+            points=1,
+            parameters=(),
+            cases=lambda rng: [Case(())],
+            expected=lambda: 5.0,
+            verified="is five",
+        )
+        assert one.judge(lambda: 10.0).message.startswith("Your answer, 10, is not right.")
+
     @pytest.mark.parametrize(("answer", "more"), [(np.sum, "too large"), (np.mean, "")])
     def test_the_size_of_the_batch_is_recognised(self, answer, more):
         verdict = MEAN.judge(lambda x: answer(x**2))
         assert verdict.passed == (answer is np.mean)
         if more:
-            assert "n times too large, n the size of the batch" in verdict.message
+            assert "n times too large, n the length of what came in" in verdict.message
         assert "n times too small" in MEAN.judge(lambda x: np.mean(x**2) / len(x)).message
 
     def test_an_answer_that_misses_the_special_case_alone_is_told_which(self):
@@ -248,10 +266,14 @@ class TestFormula:
             ("exp(-x)", "another function: it gives 20.0855 at x = -3"),
             ("1 / x", "has no value at x = 0"),
             ("exp(-x) / (1 + exp(-x))^2", "write x**2"),
-            ("exp(-y)", "y is unknown here; the variables are x"),
+            ("exp(-y)", "y is unknown here; the variable is x"),
             ("exp", "exp is a function: write exp(...)"),
             ("sigmoid(x)", "sigmoid may not be used here; what may is exp"),
             ("exp(x, x)", "exp takes 1 argument"),
+            ("x(1 - x)", "write x * (...)"),
+            ("np.exp(x)", "write exp(...), with no module before it"),
+            ("0,5 * x", "the decimal sign is a point"),
+            ("(-1 < x < 1)", "each comparison into parentheses"),
             ("x.real", "not part of a formula"),
             ("x +", "cannot be read"),
             ("__import__('os')", "may not be used"),
@@ -292,6 +314,17 @@ class TestFormula:
         )
         assert sign.judge("(x > 0) - (x < 0)").passed
         assert "Right everywhere but at x = 0: it gives -1" in sign.judge("2*(x > 0) - 1").message
+
+    def test_the_sign_is_blamed_only_if_it_is_wrong_everywhere(self):
+        step = Formula(
+            identifier="99.10",
+            title="A step",
+            points=1,
+            variables={"x": (-2.0, 0.0, 0.25, 3.0)},
+            expected="sign(x)",
+            verified="is the sign",
+        )
+        assert "another function" in step.judge("2*(x > 0.5) + (x == 0) - 1").message
 
     def test_a_formula_that_differs_in_the_twentieth_digit_is_another(self):
         almost = "(1 + 1e-20) * exp(-x) / (1 + exp(-x))**2"

@@ -5,6 +5,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from textwrap import shorten
 from types import TracebackType
 from typing import Any
 
@@ -37,7 +38,7 @@ class AnswerError(Exception):
 
     def __str__(self) -> str:
         place = f", at `{self.line}`" if self.line else ""
-        return f"raised {self.kind}: {self.message}{place}"
+        return f"raised {self.kind}: {self.message.removesuffix('.')}{place}"
 
 
 def is_stub(answer: object) -> bool:
@@ -110,4 +111,4 @@ def _line_of(answer: object, trace: TracebackType | None) -> str:
         for frame in traceback.extract_tb(trace)
         if Path(frame.filename).parent == folder
     ]
-    return lines[-1].strip() if lines else ""
+    return shorten(lines[-1], 100) if lines else ""

@@ -92,15 +92,20 @@ def _misfit_of_dict(answer: Any, expected: dict[Any, Any], name: str) -> str:
 
 
 def _misfit_of_sequence(answer: Any, expected: Sequence[Any], name: str) -> str:
+    is_list = isinstance(expected, list)
     if not isinstance(answer, (tuple, list)):
-        return f"{name} is {_a(answer)}, {len(expected)} results, `return a, b`, are asked for"
+        wanted = f"a list of {len(expected)} entries is" if is_list else _results(expected)
+        return f"{name} is {_a(answer)}, {wanted} asked for"
     if len(answer) != len(expected):
-        return f"{name} has {len(answer)} parts, {len(expected)} are asked for"
-    found = (
-        misfit(a, e, f"part {i} of {name}")
-        for i, (a, e) in enumerate(zip(answer, expected, strict=True), start=1)
-    )
+        parts = "entries" if is_list else "parts"
+        return f"{name} has {len(answer)} {parts}, {len(expected)} are asked for"
+    names = (f"entry {i} of {name}" if is_list else f"part {i + 1} of {name}" for i in range(10**6))
+    found = (misfit(*three) for three in zip(answer, expected, names, strict=False))
     return next(filter(None, found), "")
+
+
+def _results(expected: Sequence[Any]) -> str:
+    return f"{len(expected)} results, `return a, b`, are"
 
 
 def _misfit_of_number(answer: Any, expected: Any, name: str) -> str:
@@ -114,7 +119,8 @@ def _misfit_of_number(answer: Any, expected: Any, name: str) -> str:
         wanted = f"shape {shape}" if shape else "a single number"
         turned = array.T.shape == shape and array.ndim == 2
         hint = "; it seems to be transposed" if turned else ""
-        return f"{name} has shape {array.shape}, {wanted} is asked for{hint}"
+        found = f"has shape {array.shape}" if array.shape else "is a single number"
+        return f"{name} {found}, {wanted} is asked for{hint}"
     kind, wanted_kind = array.dtype.kind, np.asarray(expected).dtype.kind
     if (kind == "b") != (wanted_kind == "b"):
         if kind == "b":
@@ -174,6 +180,8 @@ def _explain_parts(attempts: Sequence[Attempt]) -> str:
         ]
         if wrong := [part for part in parts if not equal(part.answer, part.expected, part.rtol)]:
             name = repr(key) if isinstance(expected, dict) else f"part {key + 1}"
+            if isinstance(expected, list):
+                name = f"entry {key}"
             return f"in {name}, {explain(wrong)}"
     raise AssertionError("no part is wrong")
 
@@ -185,6 +193,10 @@ def _arrays(attempt: Attempt) -> tuple[NDArray[Any], NDArray[Any]]:
 def _is_sign(attempt: Attempt) -> bool:
     a, e = _arrays(attempt)
     return equal(-a, e, attempt.rtol)
+
+
+def _is_nearly_right(attempt: Attempt) -> bool:
+    return equal(*_arrays(attempt), rtol=1e-3)
 
 
 def _is_zero(attempt: Attempt) -> bool:
@@ -220,6 +232,7 @@ def _is_shifted(attempt: Attempt) -> bool:
 
 
 _PATTERNS: tuple[tuple[Callable[[Attempt], bool], str], ...] = (
+    (_is_nearly_right, "nearly right, but not exactly: is something approximated or rounded?"),
     (_is_zero, "your answer is zero everywhere"),
     (_is_sign, "the sign is wrong: minus your answer would be right"),
     (_is_transposed, "your answer is transposed: its rows should be its columns"),
@@ -233,6 +246,8 @@ _PATTERNS: tuple[tuple[Callable[[Attempt], bool], str], ...] = (
 def _factor(attempts: Sequence[Attempt]) -> str:
     """Name the constant factor by which all answers are off, or the size of the batch."""
     factors = []
+    if sum(np.count_nonzero(attempt.expected) for attempt in attempts) < 2:
+        return ""  # of a single number, the factor would be the answer
     for attempt in attempts:
         a, e = _arrays(attempt)
         norm = float(np.vdot(e, e))
@@ -250,7 +265,7 @@ def _factor(attempts: Sequence[Attempt]) -> str:
             for n, some in zip(counts, sizes, strict=True)
         ):
             more = "too large" if not name else "too small"
-            return f"your answer is n times {more}, n the size of the batch: sum or mean?"
+            return f"your answer is n times {more}, n the length of what came in: sum or mean?"
     if np.ptp(factors) < 1e-6 * abs(factors[0]):
         return f"your answer is {factors[0]:.4g} times what it should be"
     return ""
@@ -259,8 +274,14 @@ def _factor(attempts: Sequence[Attempt]) -> str:
 def _first_entry(attempt: Attempt) -> str:
     a, e = np.asarray(attempt.answer), np.asarray(attempt.expected)
     if a.ndim == 0:
-        return f"your answer, {a.item():.6g}, is not right"
+        return f"your answer, {_told(a)}, is not right"
     wrong = _wrong(a, e, attempt.rtol)
+    value = _told(a[tuple(np.argwhere(wrong)[0])])
+    if wrong.sum() == 1:
+        return f"the entry{_index(wrong)} is wrong: yours is {value}"
     count = f"{wrong.sum()} of {wrong.size} entries are wrong"
-    value = a[tuple(np.argwhere(wrong)[0])].item()
-    return f"{count}, the first{_index(wrong)}: yours is {value:.6g}"
+    return f"{count}, the first{_index(wrong)}: yours is {value}"
+
+
+def _told(value: Any) -> str:
+    return str(value) if value.dtype.kind == "b" else f"{value.item():.6g}"

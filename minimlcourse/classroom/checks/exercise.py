@@ -267,7 +267,8 @@ def _short(value: Any) -> str:
     if isinstance(value, np.ndarray):
         if value.size > 12:
             return ""
-        text = np.array2string(value, precision=4, separator=", ", suppress_small=True)
+        tiny = value.dtype.kind == "f" and bool(np.any((value != 0) & (np.abs(value) < 1e-8)))
+        text = np.array2string(value, precision=4, separator=", ", suppress_small=not tiny)
         return " ".join(text.split())
     if isinstance(value, float):
         return f"{value:.6g}"

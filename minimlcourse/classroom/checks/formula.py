@@ -112,7 +112,7 @@ def _refuse(
                 return
             if name in functions:
                 raise ValueError(f"{name} is a function: write {name}(...)")
-            raise ValueError(f"{name} is unknown here; the variables are {', '.join(variables)}")
+            raise ValueError(f"{name} is unknown here; {_known(variables)}")
         case ast.BinOp(op=ast.BitXor()):
             raise ValueError("^ is not a power in Python: write x**2")
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
@@ -125,12 +125,26 @@ def _refuse(
             count = 2 if name in ("max", "min") else 1
             if len(parts) != count:
                 raise ValueError(f"{name} takes {count} argument{'s' * (count > 1)}")
+        case ast.Call(func=ast.Name(id=name)) if name in variables:
+            raise ValueError(f"a product needs its sign: write {name} * (...)")
         case ast.Call(func=ast.Name(id=name)):
-            raise ValueError(f"{name} may not be used here; what may is {', '.join(functions)}")
+            may = f"what may is {', '.join(functions)}" if functions else "no function is needed"
+            raise ValueError(f"{name} may not be used here; {may}")
+        case ast.Call(func=ast.Attribute(attr=name)):
+            raise ValueError(f"write {name}(...), with no module before it")
+        case ast.Tuple():
+            raise ValueError("there is a comma in it; the decimal sign is a point: 0.5")
+        case ast.Compare():
+            raise ValueError("put each comparison into parentheses of its own: (x > 0)")
         case _:
             raise ValueError(f"'{ast.unparse(node)}' is not part of a formula")
     for part in parts:
         _refuse(part, variables, functions)
+
+
+def _known(variables: Mapping[str, object]) -> str:
+    names = ", ".join(variables)
+    return f"the variable is {names}" if len(variables) == 1 else f"the variables are {names}"
 
 
 def evaluate(node: ast.expr, values: Mapping[str, Decimal]) -> Decimal:
@@ -287,6 +301,9 @@ class Formula(Exercise):
         calls = {self.special.get(float(next(iter(point.values()))), "") for point in wrong}
         if len(wrong) < len(points) and len(calls) == 1 and (when := calls.pop()):
             return f"Right everywhere but {when}: {told}."
+        elsewhere = [point for point in points if point not in wrong]
+        if any(abs(self._should_be(point)) > _CLOSE for point in elsewhere):
+            return f"This is another function: {told}, which is not right."
         if all(_same(ratio, Decimal(-1)) for ratio in ratios):
             return f"The sign is wrong: {told}."
         if ratios[0] and all(_same(ratio, ratios[0]) for ratio in ratios[1:]):

@@ -299,7 +299,7 @@ UPDATES: dict[str, str] = {
     "mean": "",
     "sum for mean": "The gradient of the risk is a mean over the batch; yours is a sum.",
     "a step per example": "`theta` moves after every example here. Batch gradient descent adds up "
-    "the gradients of all examples at the *same* `theta`, and then takes one step.",
+    "the gradients of all examples at the same `theta`, and then takes one step.",
     "gradient not reset": "The sum of gradients still holds those of earlier epochs: where does it "
     "start again from zero?",
     "uphill": "This climbs: against the gradient the risk falls.",
@@ -364,7 +364,7 @@ def _examine_steps(theta: Array, epochs: int, told: str, batch: list[Array], rat
     """After exactly three epochs, which no stopping rule cuts short."""
     if not epochs and np.array_equal(theta, np.array(descending.START)):
         raise Wrong(
-            "It stops before the first step. A loop goes *on* while the gradient is large, and "
+            "It stops before the first step. A loop goes on while the gradient is large, and "
             f"stops when it is small. {told}",
             "stopping rule reversed",
         )
@@ -477,7 +477,7 @@ ONE_LOGIT = Formula(
         ),
         Mistake(
             "softmax for loss",
-            "This is how the output moves with its own logit. How does the *loss* move?",
+            "This is how the output moves with its own logit. How does the loss move?",
             f"exp(a) * (exp(b) + exp(c)) / {_TOTAL}**2",
         ),
     ),
@@ -540,7 +540,7 @@ LOGITS = Function(
         ),
         Mistake(
             "derivative in the outputs",
-            "This is the adjoint of the *outputs* `os`. The softmax lies between them and the "
+            "This is the adjoint of the outputs `os`. The softmax lies between them and the "
             "logits.",
             lambda os, y: (_less_onehot(os, y) - os) / os,
         ),

@@ -6,11 +6,13 @@ import tempfile
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import ipywidgets as widgets
+from IPython import get_ipython
+from IPython.display import DisplayHandle
 
 from minimlcourse.classroom.checks.exercise import Exercise, Verdict
+from minimlcourse.classroom.style import COLORS
 
 __all__ = ["FILE", "Panel", "load", "record"]
 
@@ -58,7 +60,7 @@ def order(identifier: str) -> tuple[int, ...]:
     return tuple(int(part) for part in identifier.split("."))
 
 
-class Panel(widgets.HTML):  # type: ignore[misc]  # ipywidgets has no types
+class Panel:
     """The exercises of a notebook with their points, and which are solved.
 
     Parameters
@@ -66,16 +68,24 @@ class Panel(widgets.HTML):  # type: ignore[misc]  # ipywidgets has no types
     exercises : iterable of Exercise
     folder : Path
         Where the record lies.
+
+    Attributes
+    ----------
+    value : str
+        What is shown, as HTML.
     """
 
+    _latest: "ClassVar[Panel | None]" = None
+
     def __init__(self, exercises: Iterable[Exercise], folder: Path) -> None:
-        super().__init__()
         self._exercises = sorted(exercises, key=lambda exercise: order(exercise.identifier))
         self._folder = folder
+        self._handle = DisplayHandle()
+        self._shown_on = ""
         self.refresh()
 
     def refresh(self) -> None:
-        """Read the record again."""
+        """Read the record again, and show it where the panel is shown."""
         entries = load(self._folder)
         solved = {key for key, entry in entries.items() if entry["solved"]}
         points = sum(e.points for e in self._exercises if e.identifier in solved)
@@ -86,22 +96,63 @@ class Panel(widgets.HTML):  # type: ignore[misc]  # ipywidgets has no types
             f"<b>{self._summary}</b>"
             f'<progress value="{points}" max="{total}" style="width:16em;margin-left:1em"'
             f' aria-label="{self._summary}"></progress>'
-            f'<table style="line-height:1.4">{rows}</table>'
+            f'<table style="margin:.5em 0;line-height:1.4">{rows}</table>'
         )
+        if not (here := page()):
+            return
+        if here == self._shown_on:
+            self._handle.update(self._data(), raw=True)
+        elif self is Panel._latest:  # shown, and then the page was loaded again
+            self._ipython_display_()
 
     def _row(self, exercise: Exercise, entries: dict[str, dict[str, Any]]) -> str:
         entry = entries.get(exercise.identifier, {"solved": False, "tries": 0})
         tries = entry["tries"]
-        state = "solved" if entry["solved"] else "to do" if not tries else "not yet"
+        if entry["solved"]:
+            state, color = "solved", COLORS["green"]
+        elif tries:
+            state, color = "not yet", COLORS["vermilion"]
+        else:
+            state, color = "to do", COLORS["grey"]
         count = f"{tries} tr{'y' if tries == 1 else 'ies'}" if tries else ""
-        weight = "normal" if entry["solved"] else "bold"
-        cells = (exercise.identifier, exercise.title, f"{exercise.points} p", state, count)
-        return (
-            f'<tr style="font-weight:{weight}">'
-            + "".join(f'<td style="padding-right:1.5em">{escape(cell)}</td>' for cell in cells)
-            + "</tr>"
+        cells = (
+            _cell(exercise.identifier),
+            _cell(exercise.title),
+            _cell(f"{exercise.points} p"),
+            _cell(state, f"border-left:4px solid {color};"),
+            _cell(count),
         )
+        return f"<tr>{''.join(cells)}</tr>"
+
+    def _data(self) -> dict[str, str]:
+        return {"text/plain": repr(self), "text/html": self.value}
+
+    def _ipython_display_(self) -> None:
+        """Show it as HTML: of a widget, a saved notebook keeps nothing that it could show again.
+
+        A teacher marks a notebook where there is no record: no panel is better than one of zeros.
+        """
+        if os.environ.get("NBGRADER_EXECUTION"):
+            return
+        Panel._latest = self
+        self._shown_on = page()
+        self._handle.display(self._data(), raw=True)
 
     def __repr__(self) -> str:
-        """What stands on a page that does not run."""
+        """What stands where there is no HTML."""
         return f"The progress panel: {self._summary}."
+
+
+def _cell(text: str, style: str = "") -> str:
+    return f'<td style="{style}text-align:left;padding:.15em 1em">{escape(text)}</td>'
+
+
+def page() -> str:
+    """Which page of a browser asked for what runs; nothing where it is none.
+
+    It is another one when the notebook has been loaded again, though its kernel goes on. Outputs of
+    the page before cannot be changed.
+    """
+    kernel = getattr(get_ipython(), "kernel", None)
+    request = (kernel and kernel.get_parent()) or {}
+    return str(request.get("header", {}).get("session", ""))
