@@ -40,7 +40,9 @@ def main() -> None:
     print("one training step")
     results["training_step"] = training_step.run(rounds)
     print("MNIST")
-    results["mnist"] = mnist(quick)
+    results["mnist"] = in_one_thread("mnist", quick)
+    print("loops against matrices")
+    results["loops"] = in_one_thread("loops", quick)
 
     page = report.markdown(results)
     print(page)
@@ -50,10 +52,10 @@ def main() -> None:
         (HERE / "results.json").write_text(f"{{\n{sections}\n}}\n", encoding="utf-8")
 
 
-def mnist(quick: bool) -> list[dict[str, object]]:
-    """Run `benchmarks.mnist` with one thread, as `make lab` runs the lessons."""
+def in_one_thread(name: str, quick: bool) -> list[dict[str, object]]:
+    """Run a benchmark that prints JSON lines, with one thread, as `make lab` runs the lessons."""
     threads = dict.fromkeys(training_step.THREAD_VARIABLES, "1")
-    command = [sys.executable, "-m", "benchmarks.mnist"] + ["--quick"] * quick
+    command = [sys.executable, "-m", f"benchmarks.{name}"] + ["--quick"] * quick
     output = subprocess.run(
         command, env=os.environ | threads, stdout=subprocess.PIPE, text=True, check=True
     )

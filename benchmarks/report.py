@@ -68,6 +68,7 @@ def markdown(results: dict[str, object]) -> str:
         depth(results["depth"]),
         imports(results["import"]),
         mnist(results["mnist"]),
+        loops(results["loops"]),
         memory(results["memory"]),
         second_order(results["hvp"]),
     ]
@@ -200,6 +201,21 @@ def mnist(runs: list[Row]) -> str:
         + " ".join(sentences)
         + " The recipes are in `mnist.py`. The seconds include an evaluation after every epoch and,"
         " in the first run, reading the files."
+    )
+
+
+def loops(rows: list[Row]) -> str:
+    """Return the section on lesson 05b's two versions of one network."""
+    return (
+        "## Loops against matrices\n\n"
+        "Lesson 05b's network by hand, 784-10-10 with four penalties: one pass over part of MNIST"
+        " with the version that loops over the examples, over the same with the version that"
+        " multiplies matrices; float64 weights, float32 images, one thread. Homework B has 7.0 for"
+        " batches of 100.\n\n"
+        + table(
+            ["batch", "images", "loops ÷ matrices"],
+            [[row["batch"], f"{row['images']:,}", spread(row["ratio"])] for row in rows],
+        )
     )
 
 

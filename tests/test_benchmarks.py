@@ -6,7 +6,7 @@ from itertools import cycle, islice
 import numpy as np
 import pytest
 
-from benchmarks import report, training_step
+from benchmarks import loops, report, training_step
 from benchmarks.competitors import NAMES
 from benchmarks.problems import PROBLEMS, batches, initial_parameters
 
@@ -42,6 +42,18 @@ def test_a_competitor_leaves_the_initial_parameters_and_the_batch_alone(name):
     competitor_class(name)(parameters).step(X, y)
     for before, after in zip(given, [*parameters, X, y], strict=True):
         np.testing.assert_array_equal(before, after)
+
+
+def test_loops_and_matrices_of_the_lesson_compute_the_same():
+    names, rng = loops.lesson(), np.random.default_rng(0)
+    X, y = rng.normal(size=(7, 5)), rng.integers(3, size=7)
+    loop, matrix = (
+        names[kind](5, 4, 3, rng=np.random.default_rng(1), penalty=[0.1] * 4)
+        for kind in ("LoopNetwork", "MatrixNetwork")
+    )
+    for one, other in zip(loop.gradient(X, y), matrix.gradient(X, y), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+    assert loops.seconds(names, "MatrixNetwork", 3, X[:, [0] * 784], y) > 0
 
 
 def test_a_round_with_a_slow_hand_written_block_is_dropped():
