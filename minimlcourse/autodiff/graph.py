@@ -99,19 +99,20 @@ class Primitive:
         values = []
         edges = []
         numpy_scalars = []
-        changeable = False
+        watched = []  # (place, array, whether whole): what may change without our notice
         dtype = None
         for i, x in enumerate(inputs):
             if isinstance(x, Tensor):
                 if x.requires_grad:
                     edges.append((i, x))
-                    changeable = changeable or x._exposed is not None
-                else:
-                    changeable = True
+                # Other leaves change only by `data = ...` or an optimizer, which note the time.
+                if x._exposed is not None or not x.requires_grad:
+                    watched.append((i, x._data, True))
                 x = x._data
                 dtype = x.dtype
             elif isinstance(x, np.ndarray):
-                changeable = True
+                # Not the whole of a batch: reading it twice a step would cost up to a tenth of it.
+                watched.append((i, x, False))
             elif isinstance(x, np.generic) and x.dtype.kind in "fiub":
                 numpy_scalars.append(i)
             elif isinstance(x, (list, tuple)):
@@ -130,10 +131,10 @@ class Primitive:
             data, kept = data
         if dtype is None:
             return data
-        if type(data) is not np.ndarray:
+        if type(data) is not np.ndarray or data.dtype is not dtype:  # an input's is a real one
             data = np.asarray(data)
-        if data.dtype.kind != "f":
-            raise TypeError(f"{self.name}: the result has dtype {data.dtype}, not a real one")
+            if data.dtype.kind != "f":
+                raise TypeError(f"{self.name}: the result has dtype {data.dtype}, not a real one")
         if not (edges and _recording.get()):
             if data.base is not None:
                 for x in inputs:
@@ -148,7 +149,9 @@ class Primitive:
         # The graph needs its intermediate results, so nobody may change them in place. Leaves and
         # constants belong to the user: what they were is remembered by fingerprints.
         data.setflags(False)  # write=False: the keyword would cost as much as the call
-        marks = _fingerprints(inputs) if changeable and self.reads_inputs else None
+        marks = []
+        if watched and self.reads_inputs:
+            marks = [(i, a, whole, fingerprint(a, whole)) for i, a, whole in watched]
         return _wrap(data, True, (self, values, options, kept, edges, marks))
 
 
@@ -211,8 +214,9 @@ def _walk(
     while youngest_first:
         node, g = waiting.pop(-heappop(youngest_first))
         primitive, arguments, options, kept, edges, marks = node._history  # type: ignore[misc]
-        if marks is not None:
-            _check_constants(primitive, marks)
+        for i, array, whole, mark in marks:
+            if fingerprint(array, whole) != mark:
+                raise _changed(primitive, i, array)
         if on_tensors:
             arguments = arguments.copy()
             for i, x in edges:
@@ -305,7 +309,7 @@ def _unbroadcast(g: Any, shape: tuple[int, ...], primitive: Primitive, i: int) -
     """Sum the adjoint over the axes along which NumPy had repeated the argument (erratum E12)."""
     if g.ndim == 2 and len(shape) == 1 and g.shape[1] == shape[0] and isinstance(g, np.ndarray):
         # The gradient of a bias, met in every layer: for BLAS this is the fastest sum over rows.
-        return _ones(len(g), g.dtype) @ g
+        return _ones(len(g), g.dtype).dot(g)
     extra = len(g.shape) - len(shape)
     if extra < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[extra:], strict=True)):
         raise ValueError(
@@ -338,34 +342,11 @@ def fingerprint(array: Array, whole: bool = True) -> Any:
     return int(np.add.reduce(words, dtype=words.dtype)), sample
 
 
-def _fingerprints(inputs: Sequence[Any]) -> dict[int, tuple[Any, Any]]:
-    """By place, the constants, and the leaves whose ``data`` someone has read.
-
-    Other leaves can change only by ``data = ...`` or an optimizer, which note the time.
-    """
-    marks: dict[int, tuple[Any, Any]] = {}
-    for i, x in enumerate(inputs):
-        if isinstance(x, Tensor):
-            if x._exposed is not None or not x.requires_grad:
-                marks[i] = x, fingerprint(x._data)
-        elif isinstance(x, np.ndarray):
-            # Not the whole of a batch: reading it twice a step would cost up to a tenth of it.
-            marks[i] = x, fingerprint(x, whole=False)
-    return marks
-
-
-def _check_constants(primitive: Primitive, marks: dict[int, tuple[Any, Any]]) -> None:
-    for i, (x, mark) in marks.items():
-        now = fingerprint(x._data) if isinstance(x, Tensor) else fingerprint(x, whole=False)
-        if now != mark:
-            raise _changed(primitive, i, x)
-
-
 def _check_leaf(
-    primitive: Primitive, i: int, x: Tensor, birth: int, marks: dict[int, tuple[Any, Any]] | None
+    primitive: Primitive, i: int, x: Tensor, birth: int, marks: list[tuple[Any, ...]]
 ) -> None:
     # If its data was first read after the forward pass, what it was then still counts.
-    read_since = x._exposed is not None and (marks is None or i not in marks)
+    read_since = x._exposed is not None and all(i != k for k, *_ in marks)
     if x._changed > birth or (read_since and fingerprint(x._data) != x._exposed):
         raise _changed(primitive, i, x)
 

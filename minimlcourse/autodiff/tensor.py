@@ -105,6 +105,15 @@ class Tensor:
         "grad",
         "requires_grad",
     )
+    _data: Array
+    _birth: int
+    _changed: int
+    _exposed: Any
+    # Of a result: (primitive, values of the inputs, options, what the rules keep, the (place,
+    # input) pairs that gradients flow to, fingerprints of the arrays that the rules read).
+    _history: tuple[Any, ...] | None
+    grad: Any
+    requires_grad: bool
 
     def __init__(
         self, data: ArrayLike, dtype: DTypeLike | None = None, requires_grad: bool = True
@@ -118,18 +127,7 @@ class Tensor:
             raise TypeError(f"Tensor: dtype is {np.dtype(dtype)}, expected a floating-point one")
         if dtype is not None or array.dtype.kind != "f":
             array = array.astype(np.float64 if dtype is None else dtype, copy=False)
-        self._set(array, requires_grad, None)
-
-    def _set(self, data: Array, requires_grad: bool, history: tuple[Any, ...] | None) -> None:
-        # The history of a result: (primitive, values of the inputs, options, what the rules keep,
-        # the (place, input) pairs that gradients flow to, fingerprints of arrays that rules read).
-        self._data = data
-        self.grad: Any = None
-        self.requires_grad = requires_grad
-        self._history = history
-        self._birth = next(_births)
-        self._changed = 0
-        self._exposed: Any = None
+        _wrap(array, requires_grad, None, self)
 
     # -- what it holds ---------------------------------------------------------------------------
 
@@ -417,10 +415,17 @@ _INSTEAD = "use its methods, minimlcourse.autodiff or minimlcourse.functional (o
 _COMPARISONS = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}
 
 
-def _wrap(data: Array, requires_grad: bool, history: Any) -> Tensor:
-    """A Tensor around ``data`` itself: no copy, no conversion."""
-    tensor = Tensor.__new__(Tensor)
-    tensor._set(data, requires_grad, history)
+def _wrap(data: Array, requires_grad: bool, history: Any, tensor: Tensor | None = None) -> Tensor:
+    """A Tensor (or this one) around ``data`` itself: no copy, no conversion."""
+    if tensor is None:
+        tensor = Tensor.__new__(Tensor)
+    tensor._data = data
+    tensor.grad = None
+    tensor.requires_grad = requires_grad
+    tensor._history = history
+    tensor._birth = next(_births)
+    tensor._changed = 0
+    tensor._exposed = None
     return tensor
 
 

@@ -251,7 +251,7 @@ class Sequential(Module):
     def forward(self, x: Any) -> Any:
         """The result of the last layer, for the input ``x`` of the first."""
         for layer in self.layers:
-            x = layer(x)
+            x = layer.forward(x)  # what layer(x) does
         return x
 
     def __len__(self) -> int:

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from minimlcourse.autodiff.tensor import Array, Tensor
+from minimlcourse.autodiff.tensor import Array, Tensor, _births
 
 FLUSH_EVERY = 64
 LARGE = 2**14
@@ -217,9 +217,10 @@ class _Block:
         self.state = {name: np.zeros(ends[-1], self.dtype) for name in names}
         self.gathered = np.empty(ends[-1], self.dtype)
         self.update = np.empty(ends[-1], self.dtype)
-        self.gathered_views = self._views(self.gathered)
         self.update_views = self._views(self.update)
         self.gradient = self.gathered
+        parts = zip(params, self._views(self.gathered), self.shapes, strict=True)
+        self.rows = [(k, *part) for k, part in enumerate(parts)]
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Copied or unpickled, a view is an array of its own: a copy of the block makes new views.
@@ -245,9 +246,7 @@ class _Block:
         """Bring together g + penalty θ; return which parameters have a gradient."""
         members = []
         dtype = self.dtype
-        for k, (p, view, shape) in enumerate(
-            zip(self.params, self.gathered_views, self.shapes, strict=True)
-        ):
+        for k, p, view, shape in self.rows:
             grad = p.grad
             if grad is None:
                 continue
@@ -284,14 +283,14 @@ class _Block:
 
     def scatter(self, members: list[int], shrink: float) -> None:
         """θ ← shrink θ - u for each member, u being its part of ``update``."""
-        params, views = self.params, self.update_views
+        params, views, now = self.params, self.update_views, next(_births)
         for k in members:
             p = params[k]
             theta = p._data
             if shrink != 1.0:
                 theta *= shrink
             theta -= views[k]
-            p._touch()
+            p._changed = now  # as _touch() does
         self.gradient = self.gathered  # lets go of the parameter's own
 
 
