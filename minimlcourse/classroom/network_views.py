@@ -64,7 +64,7 @@ def decision_regions(
     >>> [len(points.get_offsets()) for points in figure.axes[0].collections]  # right, wrong
     [1, 1]
 
-    Lesson 05.
+    Lesson 05b.
     """
     if not panels:
         raise ValueError("decision_regions: panels is empty, expected at least one")
@@ -175,7 +175,7 @@ def adjoint_norms(gain: float, depth: int = 30, activation: str = "relu") -> Adj
     >>> bool(0.1 < norms.measured[0] < 10), bool(norms.bound[0] > 1e9)
     (True, True)
 
-    Lesson 05; the report, section 4.2.6, errata E41 and E42.
+    Lesson 05b; the report, section 4.2.6, errata E41 and E42.
     """
     if not 0 < gain < np.inf:
         raise ValueError(f"adjoint_norms: gain is {gain}, expected a positive number")
@@ -218,7 +218,7 @@ def draw_adjoints(axes: Axes, gain: float, depth: int = 30, activation: str = "r
     str
         How large the adjoint of the first layer is, and its bound.
 
-    Lesson 05.
+    Lesson 05b.
     """
     norms = adjoint_norms(gain, depth, activation)
     layers = np.arange(1, depth + 1)
@@ -271,7 +271,7 @@ def adjoint_profiles(
     >>> [axes.get_title(loc="center") for axes in figure.axes]
     ['gain 1', 'gain 2', 'gain 3']
 
-    Lesson 05.
+    Lesson 05b.
     """
     values = np.asarray(gains, dtype=float).reshape(-1)
     if not len(values):
@@ -301,7 +301,7 @@ class AdjointExplorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no 
     >>> AdjointExplorer()
     A slider for the scale of the weights, and the adjoints by layer: run this cell in JupyterLab.
 
-    Lesson 05.
+    Lesson 05b.
     """
 
     def __init__(self, gain: float = 1.0, depth: int = 30, activation: str = "relu") -> None:

@@ -108,7 +108,7 @@ def only_the_weights(x, W1, b1, W2, b2):
     return W2 @ np.maximum(0, W1 @ x + b1) + b2, d_h * d + m * d_h
 
 
-@wrong("05.2", says="has dtype float64, int64 is asked for")
+@wrong("05.2", says="an integer is asked for")
 def a_float_count(x, W1, b1, W2, b2):
     count = 0.0
     for p in (W1, b1, W2, b2):
@@ -174,6 +174,18 @@ def sigmoids(oa):
     return F.sigmoid(oa)
 
 
+@wrong("05.3", says="far out, where exp overflows")
+def shifted_by_the_mean(oa):
+    e = np.exp(oa - np.mean(oa))
+    return e / np.sum(e)
+
+
+@wrong("05.3", says="far out, where exp overflows")
+def shifted_by_the_first(oa):
+    e = np.exp(oa - oa[0])
+    return e / e.sum()
+
+
 @wrong("05.3", says="wrong")
 def by_the_largest(oa):
     e = np.exp(oa - np.max(oa))
@@ -216,6 +228,23 @@ def minus_log_softmax(oa, y):
     e = np.exp(oa - oa.max())
     os = e / e.sum()
     return -np.log(os[y])
+
+
+@wrong("05.4", "the true logit for the largest")
+def a_sum_of_differences(oa, y):
+    return np.log(sum(np.exp(o - oa[y]) for o in oa))
+
+
+@wrong("05.4", says="far out, where exp overflows")
+def loss_shifted_by_the_mean(oa, y):
+    c = oa.mean()
+    return c + np.log(np.exp(oa - c).sum()) - oa[y]
+
+
+@wrong("05.4", says="far out, where exp overflows")
+def with_a_small_number_inside(oa, y):
+    e = np.exp(oa - oa.max())
+    return -np.log(e[y] / e.sum() + 1e-12)
 
 
 @wrong("05.4", "labels from 1")
@@ -418,6 +447,46 @@ def moves_inside(gradient, batch, theta, rate, epsilon, max_epochs):
     return theta, max_epochs
 
 
+@wrong("05.6", "a whole step per example")
+def stochastic(gradient, batch, theta, rate, epsilon, max_epochs):
+    for t in range(max_epochs):
+        for example in batch:
+            theta = theta - rate(t) * gradient(theta, example)
+        if np.linalg.norm(np.mean([gradient(theta, x) for x in batch], axis=0)) <= epsilon:
+            return theta, t + 1
+    return theta, max_epochs
+
+
+@wrong("05.6", says="the norm of the mean gradient is still")
+def looks_at_the_largest_entry(gradient, batch, theta, rate, epsilon, max_epochs):
+    for t in range(max_epochs):
+        g = np.mean([gradient(theta, x) for x in batch], axis=0)
+        if (abs(g) <= epsilon).all():
+            return theta, t
+        theta = theta - rate(t) * g
+    return theta, max_epochs
+
+
+@wrong("05.6", says="the norm of the mean gradient is still")
+def looks_at_the_square(gradient, batch, theta, rate, epsilon, max_epochs):
+    for t in range(max_epochs):
+        g = np.mean([gradient(theta, x) for x in batch], axis=0)
+        if g @ g <= epsilon:
+            return theta, t
+        theta = theta - rate(t) * g
+    return theta, max_epochs
+
+
+@wrong("05.6", says="Which gradient do you look at, and which norm?")
+def looks_at_the_sum(gradient, batch, theta, rate, epsilon, max_epochs):
+    for t in range(max_epochs):
+        total = sum(gradient(theta, x) for x in batch)
+        if np.linalg.norm(total) <= epsilon:
+            return theta, t
+        theta = theta - rate(t) * total / len(batch)
+    return theta, max_epochs
+
+
 @wrong("05.6", "gradient not reset")
 def keeps_adding(gradient, batch, theta, rate, epsilon, max_epochs):
     grad = np.zeros(2)
@@ -471,7 +540,7 @@ def looks_at_the_gap(gradient, batch, theta, rate, epsilon, max_epochs):
     return theta, t
 
 
-@wrong("05.6", says="went on although the gradient was below epsilon")
+@wrong("05.6", says="went on although the norm of the mean gradient was below epsilon")
 def never_looks(gradient, batch, theta, rate, epsilon, max_epochs):
     for t in range(max_epochs):
         theta = theta - rate(t) * np.mean([gradient(theta, x) for x in batch], axis=0)
@@ -865,6 +934,16 @@ def diagonal_star(grad_hs, ha):
 @wrong("05.14", says="Right everywhere but at the kink, where ha is 0")
 def open_at_zero(grad_hs, ha):
     return grad_hs * np.where(ha >= 0, 1, 0)
+
+
+@wrong("05.14", says="at the kink, where ha is 0: your answer is not a number")
+def quotient_of_outputs(grad_hs, ha):
+    return grad_hs * np.maximum(0, ha) / ha
+
+
+@wrong("05.14", says="for a unit barely on or off")
+def guarded_quotient(grad_hs, ha):
+    return grad_hs * np.maximum(0, ha) / (np.abs(ha) + 1e-12)
 
 
 @wrong("05.14", says="True and False")

@@ -128,6 +128,23 @@ def loss_of_outputs(x, y, W1, b1, W2, b2):
     return {**backward(x, y, W1, b1, W2, b2), "loss": -np.log(os[y])}
 
 
+@wrong("05.21", says="far out, where exp overflows: in 'loss'")
+def a_small_number_inside(x, y, W1, b1, W2, b2):
+    oa = W2 @ np.maximum(0, W1 @ x + b1) + b2
+    return {**backward(x, y, W1, b1, W2, b2), "loss": -np.log(F.softmax(oa)[y] + 1e-12)}
+
+
+@wrong("05.21", "not shifted")
+def shifted_by_the_first_logit(x, y, W1, b1, W2, b2):
+    oa, _, grads = plain(x, y, W1, b1, W2, b2)
+    e = np.exp(oa - oa[0])
+    up = e / e.sum() - np.eye(len(b2))[y]
+    back = W2.T @ up * (W1 @ x + b1 > 0)
+    hs = np.maximum(0, W1 @ x + b1)
+    grads = {"W1": np.outer(back, x), "b1": back, "W2": np.outer(up, hs), "b2": up}
+    return {"loss": oa[0] + np.log(e.sum()) - oa[y], **grads}
+
+
 @wrong("05.21", says="In 'W2', the sign is wrong")
 def one_sign(x, y, W1, b1, W2, b2):
     found = backward(x, y, W1, b1, W2, b2)
@@ -339,6 +356,36 @@ def a_judgement(estimate, exact):
 
 
 @wrong("05.24", says="One number is asked for")
+def several_measures(estimate, exact):
+    return np.abs(estimate - exact).max(), np.abs(estimate - exact)
+
+
+@wrong("05.24", says="One number is asked for")
+def a_measure_that_is_a_tensor(estimate, exact):
+    return abs(Tensor(estimate) - exact).max()
+
+
+@wrong("05.24", says="one entry is twice what it should be")
+def median(estimate, exact):
+    return np.median(abs(estimate - exact)) / max(np.median(abs(exact)), 1e-300)
+
+
+@wrong("05.24", says="one entry is twice what it should be")
+def without_absolute_value(estimate, exact):
+    return max(0.0, (estimate - exact).max()) / max(abs(exact).max(), 1e-300)
+
+
+@wrong("05.24", says="one entry is half of what it should be")
+def the_other_way_round(estimate, exact):
+    return max(0.0, (exact - estimate).max()) / max(abs(exact).max(), 1e-300)
+
+
+@wrong("05.24", says="every entry is too large by 1")
+def standard_deviations(estimate, exact):
+    return np.std(estimate - exact) / max(np.std(exact), 1e-300)
+
+
+@wrong("05.24", says="One number is asked for")
 def an_array(estimate, exact):
     return np.abs(estimate - exact)
 
@@ -372,6 +419,12 @@ def by_a_loop(x, W1):
 @wrong("05.25", "a unit is off")
 def zeros_and_less(x, W1):
     return np.full(len(W1), 0.5), np.where(np.arange(len(W1)) > 0, 1, -1) - W1 @ x
+
+
+@wrong("05.25", "a unit is off")
+def large_without_looking(x, W1):
+    blind = np.full(len(W1), 1e3)
+    return blind, np.where(np.arange(len(W1)) == 0, -blind, blind)
 
 
 @wrong("05.25", "every unit is on")
@@ -511,6 +564,16 @@ def batch_not_shifted(X, y, W1, b1, W2, b2):
     G = (E / E.sum(axis=1)[:, None] - np.eye(len(b2))[y]) / len(y)
     B = (G @ W2) * (Ha > 0)
     return {"W1": B.T @ X, "b1": B.sum(0), "W2": G.T @ Hs, "b2": G.sum(0)}
+
+
+@wrong("05.26", "one shift for the batch")
+def largest_of_all(X, y, W1, b1, W2, b2):
+    Ha = X @ W1.T + b1
+    Oa = np.maximum(Ha, 0) @ W2.T + b2
+    E = np.exp(Oa - np.max(Oa))
+    G = (E / E.sum(axis=1)[:, None] - np.eye(len(b2))[y]) / len(y)
+    B = (G @ W2) * (Ha > 0)
+    return {"W1": B.T @ X, "b1": B.sum(0), "W2": G.T @ np.maximum(Ha, 0), "b2": G.sum(0)}
 
 
 @wrong("05.26", says="n times too large")
@@ -714,6 +777,32 @@ def random_numbers(d, d_h, m, seed):
     return W1, np.zeros(d_h), W2, np.zeros(m)
 
 
+@wrong("05.28", "one side only")
+def negative_numbers(d, d_h, m, seed):
+    W1, b1, W2, b2 = random_numbers(d, d_h, m, seed)
+    return -W1, b1, -W2, b2
+
+
+@wrong("05.28", "every seed the same")
+def second_layer_always_the_same(d, d_h, m, seed):
+    W1, b1, _, b2 = generator(d, d_h, m, seed)
+    return W1, b1, generator(d, d_h, m, 0)[2], b2
+
+
+@wrong("05.28", "not uniform")
+def clipped_normal(d, d_h, m, seed):
+    rng = np.random.default_rng(seed)
+    W1, W2 = rng.normal(size=(d_h, d)).clip(-1, 1), rng.normal(size=(m, d_h)).clip(-1, 1)
+    return W1 / np.sqrt(d), np.zeros(d_h), W2 / np.sqrt(d_h), np.zeros(m)
+
+
+@wrong("05.28", "not uniform")
+def mostly_positive(d, d_h, m, seed):
+    rng = np.random.default_rng(seed)
+    W1, W2 = rng.uniform(-0.3, 1, (d_h, d)), rng.uniform(-0.3, 1, (m, d_h))
+    return W1 / np.sqrt(d), np.zeros(d_h), W2 / np.sqrt(d_h), np.zeros(m)
+
+
 @wrong("05.28", says="should fill the interval")
 def normal(d, d_h, m, seed):
     rng = np.random.default_rng(seed)
@@ -808,6 +897,11 @@ def zipped(runs, factor):
     return np.array(sorted(gains), dtype=float)
 
 
+@wrong("05.29", says="Right everywhere but where two pairs gain the same")
+def sorted_by_unique(runs, factor):
+    return np.unique(two_loops(runs, factor))
+
+
 @wrong("05.29", says="an array of shape (2,) is asked for")
 def a_list(runs, factor):
     return two_loops(runs, factor).tolist()
@@ -860,6 +954,22 @@ def with_the_engine(X, y, d_h, m, K, epochs, lr, penalty, seed):
             for t in theta:
                 t.data -= lr * t.grad
     return [t.numpy() for t in theta]
+
+
+@right("05.30")
+def from_large_weights(X, y, d_h, m, K, epochs, lr, penalty, seed):
+    state = np.random.RandomState(seed)
+    W1, b1, W2, b2 = drawn(state, X.shape[1], d_h, m, 3.0, 3.0)
+    for _ in range(epochs):
+        order = state.permutation(len(X))
+        X, y = X[order], y[order]
+        for i in range(-(-len(X) // K)):
+            found = rows(X[i * K : i * K + K], y[i * K : i * K + K], W1, b1, W2, b2)
+            W1 = W1 - lr * (found["W1"] + 2 * penalty * W1)
+            b1 = b1 - lr * found["b1"]
+            W2 = W2 - lr * (found["W2"] + 2 * penalty * W2)
+            b2 = b2 - lr * found["b2"]
+    return W1, b1, W2, b2
 
 
 @right("05.30")
@@ -930,9 +1040,74 @@ def any_beginning(X, y, d_h, m, K, epochs, lr, penalty, seed):
     return descend(X, y, d_h, m, K, epochs, lr, None, lambda n: penalty)
 
 
+@wrong("05.30", "all zero")
+def begins_at_zero(X, y, d_h, m, K, epochs, lr, penalty, seed):
+    theta = [0 * a for a in generator(X.shape[1], d_h, m, seed)]
+    for _ in range(epochs):
+        for s in range(0, len(X), K):
+            found = rows(X[s : s + K], y[s : s + K], *theta)
+            for name, a in zip(NAMES, theta, strict=True):
+                a -= lr * (found[name] + 2 * penalty * a * (name[0] == "W"))
+    return theta
+
+
+@wrong("05.30", "every seed the same")
+def seed_unused(X, y, d_h, m, K, epochs, lr, penalty, seed):
+    return by_batches(X, y, d_h, m, K, epochs, lr, penalty, 0)
+
+
+@wrong("05.30", says="does every example keep its label?")
+def labels_stay_behind(X, y, d_h, m, K, epochs, lr, penalty, seed):
+    order = np.random.default_rng(seed).permutation(len(X))
+    return by_batches(X[order], y, d_h, m, K, epochs, lr, penalty, seed)
+
+
 @wrong("05.30", "no step")
 def one_epoch_less(X, y, d_h, m, K, epochs, lr, penalty, seed):
     return descend(X, y, d_h, m, K, max(epochs - 1, 0), lr, seed, lambda n: penalty)
+
+
+@wrong("05.30", "W2 moved too early")
+def step_by_step_backward(X, y, d_h, m, K, epochs, lr, penalty, seed):
+    W1, b1, W2, b2 = generator(X.shape[1], d_h, m, seed)
+    for _ in range(epochs):
+        for s in range(0, len(X), K):
+            x, labels = X[s : s + K], y[s : s + K]
+            Ha = x @ W1.T + b1
+            Hs = np.maximum(Ha, 0)
+            G = (F.softmax(Hs @ W2.T + b2) - np.eye(m)[labels]) / len(x)
+            W2 -= lr * (G.T @ Hs + 2 * penalty * W2)
+            b2 -= lr * G.sum(axis=0)
+            B = (G @ W2) * (Ha > 0)
+            W1 -= lr * (B.T @ x + 2 * penalty * W1)
+            b1 -= lr * B.sum(axis=0)
+    return W1, b1, W2, b2
+
+
+@wrong("05.30", "not each example once")
+def drawn_anew_for_each_batch(X, y, d_h, m, K, epochs, lr, penalty, seed):
+    rng = np.random.default_rng(seed)
+    theta = generator(X.shape[1], d_h, m, rng)
+    for _ in range(epochs):
+        for start in range(0, len(X), K):
+            size = min(K, len(X) - start)
+            batch = rng.choice(len(X), size, replace=False)
+            found = rows(X[batch], y[batch], *theta)
+            for name, a in zip(NAMES, theta, strict=True):
+                a -= lr * (found[name] + 2 * penalty * a * (name[0] == "W"))
+    return theta
+
+
+@wrong("05.30", "last batch dropped")
+def cut_into_equal_parts(X, y, d_h, m, K, epochs, lr, penalty, seed):
+    rng = np.random.default_rng(seed)
+    theta = generator(X.shape[1], d_h, m, rng)
+    for _ in range(epochs):
+        for batch in np.array_split(rng.permutation(len(X)), len(X) // K):
+            found = rows(X[batch], y[batch], *theta)
+            for name, a in zip(NAMES, theta, strict=True):
+                a -= lr * (found[name] + 2 * penalty * a * (name[0] == "W"))
+    return theta
 
 
 @wrong("05.30", says="Yours goes elsewhere in W1, b1")
@@ -1019,6 +1194,17 @@ def too_fast(X, y, seed):
 @wrong("05.31", says="`W2` has shape")
 def eleven_classes(X, y, seed):
     return generator(784, 20, 11, seed)
+
+
+@wrong("05.31", says="`b1` has shape (20, 1), (20,) is asked for")
+def biases_in_a_column(X, y, seed):
+    W1, b1, W2, b2 = generator(784, 20, 10, seed)
+    return W1, b1[:, None], W2, b2
+
+
+@wrong("05.31", says="`W1` should be an array of floats")
+def tensors(X, y, seed):
+    return [Tensor(a) for a in generator(784, 20, 10, seed)]
 
 
 @wrong("05.31", says="nan")

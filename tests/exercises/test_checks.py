@@ -67,6 +67,7 @@ class TestWhatIsWrong:
             (lambda A, B: A @ B + 1, "off by the same amount"),
             (lambda A, B: A @ B / (1 + 1e-5), "Nearly right, but not exactly"),
             (lambda A, B: A @ B + B * (B > 1), "entries are wrong, the first at [1, 0]"),
+            (lambda A, B: (A @ B).astype(np.float32), "has dtype float32, float64 is asked for"),
             (lambda A, B: 1.5, "is a single number, shape (2, 2) is asked for"),
             (lambda A, B: np.roll(A @ B, 1, axis=0), "one place too far"),
             (lambda A, B: np.abs(A @ B) * [[1, -1], [1, 1]] if len(A) == 2 else -(A @ B), "signs"),

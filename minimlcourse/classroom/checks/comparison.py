@@ -121,13 +121,17 @@ def _misfit_of_number(answer: Any, expected: Any, name: str) -> str:
         hint = "; it seems to be transposed" if turned else ""
         found = f"has shape {array.shape}" if array.shape else "is a single number"
         return f"{name} {found}, {wanted} is asked for{hint}"
-    kind, wanted_kind = array.dtype.kind, np.asarray(expected).dtype.kind
-    if (kind == "b") != (wanted_kind == "b"):
+    kind, target = array.dtype.kind, np.asarray(expected).dtype
+    if (kind == "b") != (target.kind == "b"):
         if kind == "b":
             return f"{name} holds True and False; numbers are asked for: `.astype(float)`"
         return f"{name} holds numbers ({array.dtype}); True and False are asked for"
-    if kind not in "bfiu" or (wanted_kind in "iu" and kind == "f"):
-        return f"{name} has dtype {array.dtype}, {np.asarray(expected).dtype} is asked for"
+    if target.kind in "iu" and kind == "f" and not shape:
+        return f"{name} is {array.item()}; an integer is asked for"
+    # A shorter float has lost the digits that are compared.
+    too_short = kind == "f" == target.kind and array.dtype.itemsize < target.itemsize
+    if kind not in "bfiu" or (target.kind in "iu" and kind == "f") or too_short:
+        return f"{name} has dtype {array.dtype}, {target} is asked for"
     for bad, word in ((np.isnan, "not a number (nan)"), (np.isinf, "infinite")):
         if np.any(bad(array) & ~bad(np.asarray(expected))):
             where = _index(bad(array) & ~bad(np.asarray(expected)))

@@ -297,7 +297,7 @@ class Formula(Exercise):
             return f"Your formula has no value at {_place(undefined[0])}."
         pairs = [(evaluate(tree, point), self._should_be(point)) for point in wrong]
         ratios = [value / target if abs(target) > _CLOSE else None for value, target in pairs]
-        told = f"it gives {float(pairs[0][0]):.6g} at {_place(wrong[0])}"
+        told = f"it gives {float(pairs[0][0]) + 0.0:.6g} at {_place(wrong[0])}"
         calls = {self.special.get(float(next(iter(point.values()))), "") for point in wrong}
         if len(wrong) < len(points) and len(calls) == 1 and (when := calls.pop()):
             return f"Right everywhere but {when}: {told}."

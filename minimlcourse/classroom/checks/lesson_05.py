@@ -132,6 +132,8 @@ def _softmax_cases(rng: Generator) -> Iterator[Case]:
         yield Case((rng.normal(size=m),))
     yield Case((np.array([1000.0, 998.5, 0.0]),), FAR)
     yield Case((np.array([-1000.0, -1001.5]),), FAR)
+    # no mean, median or first logit is a shift that saves this one
+    yield Case((np.array([0.0, 20000.0, -20000.0, 19998.5]),), FAR)
 
 
 SOFTMAX = Function(
@@ -171,7 +173,7 @@ SOFTMAX = Function(
             lambda oa: 1 / (1 + np.exp(-oa)),
         ),
     ),
-    verified="sums to 1 and has the right parts, with logits up to 1000",
+    verified="sums to 1 and has the right parts, with logits up to 20,000",
 )
 
 
@@ -181,6 +183,9 @@ def _loss_cases(rng: Generator) -> Iterator[Case]:
         yield Case((rng.normal(size=m), y))
     yield Case((np.array([1000.0, 0.0, 0.0]), 1), FAR)
     yield Case((np.array([-1000.0, -1001.0]), 0), FAR)
+    yield Case((np.array([0.0, 20000.0, -20000.0]), 2), FAR)
+    # exp(720) is infinite, exp(-720) is not yet 0
+    yield Case((np.array([720.0, 0.0]), 1), FAR)
 
 
 def _log_sum(oa: Array) -> Any:
@@ -200,6 +205,12 @@ LOSS = Function(
             "Right while the logits are small. Far out, the sum of exponentials is infinite, or "
             "zero, for the computer: take the largest logit out of the logarithm first.",
             lambda oa, y: np.log(np.exp(oa).sum()) - oa[y],
+        ),
+        Mistake(
+            "the true logit for the largest",
+            "Right if the true class is near the top. You take its logit out of all exponentials; "
+            "those of larger logits still overflow.",
+            lambda oa, y: np.log(np.exp(oa - oa[y]).sum()),
         ),
         Mistake(
             "logarithm of a rounded zero",
@@ -224,7 +235,7 @@ LOSS = Function(
             lambda oa, y: np.log(oa.sum()) - oa[y],
         ),
     ),
-    verified="agrees with the package's cross-entropy, with logits up to 1000",
+    verified="agrees with the package's cross-entropy, with logits up to 20,000",
 )
 
 
@@ -300,6 +311,8 @@ UPDATES: dict[str, str] = {
     "sum for mean": "The gradient of the risk is a mean over the batch; yours is a sum.",
     "a step per example": "`theta` moves after every example here. Batch gradient descent adds up "
     "the gradients of all examples at the same `theta`, and then takes one step.",
+    "a whole step per example": "`theta` moves after every example here, as in stochastic gradient "
+    "descent. An epoch of batch gradient descent is one step, along the mean gradient.",
     "gradient not reset": "The sum of gradients still holds those of earlier epochs: where does it "
     "start again from zero?",
     "uphill": "This climbs: against the gradient the risk falls.",
@@ -314,9 +327,10 @@ def _iterates(way: str, batch: list[Array], rate: Rate, steps: int) -> list[Arra
     passed, total = [theta], np.zeros(2)
     for t in range(steps):
         eta = rate({"first rate for ever": 0, "rates from t = 1": t + 1}.get(way, t))
-        if way == "a step per example":
+        if way in ("a step per example", "a whole step per example"):
+            share = len(batch) if way == "a step per example" else 1
             for example in batch:
-                theta = theta - eta / len(batch) * descending.slope(theta, example)
+                theta = theta - eta / share * descending.slope(theta, example)
         else:
             slopes = np.sum([descending.slope(theta, example) for example in batch], axis=0)
             total = slopes + (total if way == "gradient not reset" else 0)
@@ -390,6 +404,8 @@ def _examine_steps(theta: Array, epochs: int, told: str, batch: list[Array], rat
 def _examine_descent(answer: Callable[..., Any], rng: Generator) -> None:
     fixed = [np.array([1.0, 0.0]), np.array([2.0, 1.0]), np.array([1.0, -1.0])]
     drawn = [np.array([rng.uniform(0.5, 2), rng.normal()]) for _ in range(5)]
+    # both entries of the gradient are equal: their largest is not its norm
+    diagonal = [np.array([1.0, 1.0]), np.array([2.0, 2.0])]
     shrinking, steady = descending.shrinking_rate, descending.steady_rate
     for batch in (fixed, drawn):
         result = _descend(answer, batch, shrinking, 0.0, 3)
@@ -399,6 +415,7 @@ def _examine_descent(answer: Callable[..., Any], rng: Generator) -> None:
         (drawn, shrinking, 0.01, 60),
         (fixed, steady, 0.05, 1000),
         (drawn, steady, 0.05, 1000),
+        (diagonal, steady, 0.05, 1000),
     ):
         theta, epochs, told = _descend(answer, batch, rate, epsilon, most)
         passed = _iterates("mean", batch, rate, most)
@@ -414,9 +431,15 @@ def _examine_descent(answer: Callable[..., Any], rng: Generator) -> None:
                 "short step for small gradient",
             )
         if epochs < due:
-            raise Wrong(f"It has stopped too early: the gradient is still above epsilon. {told}")
+            raise Wrong(
+                "It has stopped too early: the norm of the mean gradient is still "
+                f"{sizes[epochs]:.2g}. {told}"
+            )
         if epochs > due + 1:
-            raise Wrong(f"It went on although the gradient was below epsilon. {told}")
+            raise Wrong(
+                "It went on although the norm of the mean gradient was below epsilon. Which "
+                f"gradient do you look at, and which norm? {told}"
+            )
 
 
 DESCENT = Task(
@@ -772,6 +795,7 @@ def _gate_cases(rng: Generator) -> Iterator[Case]:
         signs = np.where(np.arange(d_h) % 2, 1.0, -1.0)
         yield Case((rng.normal(size=d_h), signs * rng.uniform(0.1, 2, d_h)))
     yield Case((np.array([1.0, -2.0]), np.array([0.0, 3.0])), "at the kink, where ha is 0")
+    yield Case((np.array([1.0, -2.0]), np.array([-1e-300, 1e-300])), "for a unit barely on or off")
 
 
 def _through_relu(grad_hs: Array, ha: Array) -> Array:

@@ -46,7 +46,7 @@ def _gradients(X: Array, y: Any, *parameters: Array) -> Gradients:
 
 def _far(parameters: tuple[Array, ...]) -> tuple[Array, ...]:
     W1, b1, W2, b2 = parameters
-    return W1, b1, W2, b2 + 2000.0 * (np.arange(len(b2)) == 0)
+    return W1, b1, W2, b2 + 2000.0 * (np.arange(len(b2)) == len(b2) - 1)
 
 
 # -- 05.21: one example ----------------------------------------------------------------------------
@@ -61,7 +61,7 @@ def _example_cases(rng: Generator) -> Iterator[Case]:
     yield Case((x, 1, W1, b1, W2, b2))
     for d, d_h, m in ((2, 5, 3), (4, 6, 2), (3, 7, 5)):
         yield Case((rng.normal(size=d), int(rng.integers(m)), *_draw(rng, d, d_h, m)))
-    yield Case((rng.normal(size=3), 1, *_far(_draw(rng, 3, 5, 2))), FAR)
+    yield Case((rng.normal(size=3), 0, *_far(_draw(rng, 3, 5, 2))), FAR)
 
 
 def _example(x: Array, y: int, *parameters: Array) -> Gradients:
@@ -269,16 +269,20 @@ def _good_pairs(rng: Generator) -> list[tuple[str, Array, Array, str]]:
 
 def _bad_pairs(rng: Generator) -> list[tuple[str, Array, Array, str]]:
     exact = rng.uniform(0.5, 2, (3, 4)) * rng.choice([-1, 1], (3, 4))
-    doubled, moved, gate = exact.copy(), exact.copy(), exact.copy()
+    exact[2, 1] = 2.0
+    doubled, halved, moved, gate = (exact.copy() for _ in range(4))
     doubled[2, 1] *= 2
+    halved[2, 1] /= 2
     moved[0, 0] += 1.5
     moved[1, 2] -= 1.5
     gate[1] = 0.0
     return [
         ("the sign of every entry is wrong", exact, -exact, "errors cancel"),
-        ("one entry is too large, and one too small by as much", exact, moved, "errors cancel"),
         ("every entry is 3 times too large", exact, 3 * exact, "blind to a factor"),
         ("one entry is twice what it should be", exact, doubled, ""),
+        ("one entry is half of what it should be", exact, halved, ""),
+        ("one entry is too large, and one too small by as much", exact, moved, "errors cancel"),
+        ("every entry is too large by 1", exact, exact + 1, ""),
         ("one row should not be 0", exact, gate, ""),
         ("every entry is 0, and none should be", exact, np.zeros((3, 4)), ""),
         ("all is around 1e-6, and half of what it should be", 1e-6 * exact, 5e-7 * exact, "small"),
@@ -304,7 +308,7 @@ def _examine_measure(answer: Callable[..., Any], rng: Generator) -> None:
         *((False, *pair) for pair in _bad_pairs(rng)),
     ]:
         value = answer(estimate, exact)
-        if isinstance(value, (bool, np.bool_)) or np.ndim(value) or not _is_real(value):
+        if not _is_real(value):
             raise Wrong("One number is asked for: the distance of the two arrays.")
         told = f"The gradient is {'right' if good else 'wrong'}"
         told += f" ({peculiar})" if peculiar else ""
@@ -322,9 +326,11 @@ def _name_of(trouble: str) -> str:
 
 
 def _is_real(value: Any) -> bool:
-    return isinstance(value, (int, float, np.ndarray, np.generic)) and (
-        np.asarray(value).dtype.kind in "fiu"
-    )
+    """Whether a value is one real number, neither an array nor a truth value."""
+    if not isinstance(value, (int, float, np.ndarray, np.generic)):
+        return False
+    array = np.asarray(value)
+    return array.ndim == 0 and array.dtype.kind in "fiu"
 
 
 MEASURE = Task(
@@ -339,7 +345,7 @@ MEASURE = Task(
         "errors cancel",
         "blind to a factor",
     ),
-    verified="tells six right gradients from seven wrong ones",
+    verified="tells six right gradients from nine wrong ones",
 )
 
 MARGIN = 1e-3
@@ -347,8 +353,10 @@ MARGIN = 1e-3
 
 def _examine_biases(answer: Callable[..., Any], rng: Generator) -> None:
     simple = (np.array([1.0, 2.0]), np.array([[1.0, 0.0], [0.0, -1.0], [2.0, 1.0]]))
+    large = (np.array([3e6, -2e6]), np.array([[1.0, 0.5], [0.25, -1.0], [2.0, 1.0], [-1.0, 1.0]]))
     sizes = ((3, 4), (2, 6), (5, 2))
-    for x, W1 in [simple, *((rng.normal(size=d), rng.normal(size=(h, d))) for d, h in sizes)]:
+    drawn = [(rng.normal(size=d), rng.normal(size=(d_h, d))) for d, d_h in sizes]
+    for x, W1 in [simple, large, *drawn]:
         result = answer(x, W1)
         if not isinstance(result, (tuple, list)) or len(result) != 2:
             raise Wrong("Two results, `return blind, seeing`, are asked for.")
@@ -408,7 +416,7 @@ BLIND = Task(
     points=2,
     examination=_examine_biases,
     named=("at the kink", "exchanged", "a unit is off", "every unit is on", "every unit is off"),
-    verified="hides a forgotten gate and brings it to light, in four networks",
+    verified="hides a forgotten gate and brings it to light, in five networks",
 )
 
 
@@ -427,6 +435,8 @@ def _batch_cases(rng: Generator) -> Iterator[Case]:
     yield Case((rng.normal(size=(1, 3)), np.array([1]), *_draw(rng, 3, 6, 2)), "for a batch of one")
     far = _far(_draw(rng, 4, 5, 3))
     yield Case((rng.normal(size=(6, 4)), rng.integers(0, 3, 6), *far), FAR)
+    X = 3000.0 * rng.normal(size=(8, 3)) * (np.arange(8) % 4 > 0)[:, None]
+    yield Case((X, rng.integers(0, 4, 8), *_draw(rng, 3, 6, 4)), FAR)
 
 
 def _batch(
@@ -439,6 +449,7 @@ def _batch(
     *,
     axis: int | None = 1,
     shifted: bool = True,
+    together: bool = False,
     gated: bool = True,
     columns_of_labels: bool = False,
     divisions: tuple[int, int] = (1, 1),
@@ -447,7 +458,7 @@ def _batch(
     Ha = X @ W1.T + b1
     Hs = np.maximum(Ha, 0)
     Oa = Hs @ W2.T + b2
-    E = np.exp(Oa - Oa.max(axis=axis, keepdims=True) * shifted)
+    E = np.exp(Oa - Oa.max(axis=None if together else axis, keepdims=True) * shifted)
     up = E / E.sum(axis=axis, keepdims=True)
     if columns_of_labels:
         up[:, y] -= 1
@@ -507,12 +518,18 @@ ROWS = Function(
         ),
         Mistake(
             "not shifted",
-            "Right while the logits are small. Far out, the exponentials overflow: shift each row "
-            "by its largest logit.",
+            "Right while the logits are small. Far out, the exponentials overflow: which number "
+            "may be taken from all logits of an example first?",
             lambda *given: _batch(*given, shifted=False),
         ),
+        Mistake(
+            "one shift for the batch",
+            "Right while the examples are alike. You take one number from the logits of the whole "
+            "batch: if those of an example all lie far below it, all its exponentials are 0.",
+            lambda *given: _batch(*given, together=True),
+        ),
     ),
-    verified="is the engine's gradient of the mean loss, for six batches",
+    verified="is the engine's gradient of the mean loss, for seven batches",
 )
 
 
@@ -627,7 +644,8 @@ def _network(value: Any, d: int, d_h: int | None, m: int) -> tuple[Array, Array,
     if not isinstance(value, (tuple, list)) or len(value) != 4:
         raise Wrong("Four results, `return W1, b1, W2, b2`, are asked for.")
     if d_h is None:
-        d_h = len(value[1]) if np.ndim(value[1]) == 1 else 1
+        first = value[0]
+        d_h = len(first) if isinstance(first, np.ndarray) and first.ndim == 2 else 1
     for name, part, shape in zip(NAMES, value, ((d_h, d), (d_h,), (m, d_h), (m,)), strict=True):
         if not isinstance(part, np.ndarray) or part.dtype.kind != "f":
             raise Wrong(f"`{name}` should be an array of floats.")
@@ -656,9 +674,9 @@ def _examine_start(answer: Callable[..., Any], rng: Generator) -> None:
             "the seed does not arrive",
         )
     other = _network(answer(d, d_h, m, seed + 1), d, d_h, m)
-    if np.array_equal(first[0], other[0]):
+    if np.array_equal(first[0], other[0]) or np.array_equal(first[2], other[2]):
         raise Wrong(
-            f"The seeds {seed} and {seed + 1} give the same network: what decides it?",
+            f"The seeds {seed} and {seed + 1} give the same weights in a layer: what decides them?",
             "every seed the same",
         )
     _network(answer(3, 7, 2, seed), 3, 7, 2)
@@ -674,10 +692,13 @@ def _examine_numbers(W1: Array, b1: Array, W2: Array, b2: Array) -> None:
             raise Wrong(
                 f"`{name}` is zero: all hidden units would do the same, for ever.", "all zero"
             )
-        if W.min() >= 0:
-            raise Wrong(f"No entry of `{name}` is negative: from where to where?", "one side only")
+        if W.min() >= 0 or W.max() <= 0:
+            raise Wrong(
+                f"All entries of `{name}` have one sign: from where to where?", "one side only"
+            )
         told = f"The largest entry of `{name}`, {W.shape}, is {largest:.3g} in size."
         if _reaches(largest, 1 / np.sqrt(inputs)):
+            _examine_spread(name, W * np.sqrt(3 * inputs))
             continue
         if _reaches(largest, 1 / np.sqrt(units)):
             raise Wrong(
@@ -694,6 +715,17 @@ def _examine_numbers(W1: Array, b1: Array, W2: Array, b2: Array) -> None:
             "`W1` and `W2` begin with the same numbers, up to their scale: a new generator from "
             "the same seed begins again. Make one, and draw from it twice.",
             "one seed used twice",
+        )
+
+
+def _examine_spread(name: str, scaled: Array) -> None:
+    """Whether weights, in units of what their standard deviation should be, are spread evenly."""
+    doubt = 6 / np.sqrt(scaled.size)
+    if abs(scaled.mean()) > doubt or abs(scaled.std() - 1) > doubt / 2:
+        raise Wrong(
+            f"The largest entry of `{name}` is right, but the entries are not spread evenly over "
+            "the interval of the question.",
+            "not uniform",
         )
 
 
@@ -715,6 +747,7 @@ START = Task(
         "root forgotten",
         "all zero",
         "one side only",
+        "not uniform",
     ),
     verified="fills the interval, twice in the same way for one seed, in another for the next",
 )
@@ -740,6 +773,8 @@ def _run_cases(rng: Generator) -> Iterator[Case]:
     yield Case((square[::-1], "d_h"))
     confounded = [_run(4, 0.0, 0, 0.8), _run(10, 0.001, 0, 0.95), _run(4, 0.001, 1, 0.7)]
     yield Case((confounded, "penalty"), "where no two runs can be compared")
+    alike = [_run(d_h, l2, 1, 0.5 + d_h / 16 + l2) for d_h in (2, 4) for l2 in (0.125, 0.25)]
+    yield Case((alike, "d_h"), "where two pairs gain the same")
     for factor in ("penalty", "d_h", "seed"):
         grid = [(d_h, l2, s) for d_h in (2, 4, 10) for l2 in (0.0, 0.001) for s in (0, 1)]
         kept = [grid[i] for i in rng.permutation(len(grid))[:9]]
@@ -794,7 +829,7 @@ EFFECTS = Function(
             lambda runs, factor: _effects(runs, factor, neighbours=True),
         ),
     ),
-    verified="compares what can be compared, in six sets of runs, one of them as the homework's",
+    verified="compares what can be compared, in seven sets of runs",
 )
 
 
@@ -835,6 +870,17 @@ def _examine_training(answer: Callable[..., Any], rng: Generator) -> None:
     before, one, two = (trained(X, y, n, epochs, 0.1, 0.2) for epochs in (0, 1, 2))
     if not _same(one, trained(X, y, n, 1, 0.1, 0.2)):
         raise Wrong("Two calls with the same seed give different networks.", "not repeatable")
+    other = _network(answer(X, y, d_h, m, n, 0, 0.1, 0.2, seed + 1), X.shape[1], d_h, m)
+    if not before[0].any() and not before[1].any():
+        raise Wrong(
+            "`W1` and `b1` begin at zero: all hidden units are at their kink, and stay there.",
+            "all zero",
+        )
+    if _same(before, other):
+        raise Wrong(
+            f"The seeds {seed} and {seed + 1} begin with the same network: what decides it?",
+            "every seed the same",
+        )
     if _same(before, one) or _same(one, two):
         raise Wrong(
             "One epoch more changes nothing, with one batch of all 12 examples: is the last batch "
@@ -843,6 +889,7 @@ def _examine_training(answer: Callable[..., Any], rng: Generator) -> None:
         )
     _examine_step(one, two, X, y)
     _examine_batches(trained)
+    _examine_epoch(trained, X, y)
     _examine_circles(answer, seed)
 
 
@@ -852,6 +899,7 @@ def _examine_step(one: tuple[Array, ...], two: tuple[Array, ...], X: Array, y: L
     step = (_flat(one) - _flat(two)) / 0.1
     data, weights = _slope(X, y, one), _weights_alone(one)
     right = data + 2 * penalty * weights
+    W2_first = _through_new_weights(right, one, X, y)
     mistakes = {
         "uphill": ("This climbs: against the gradient the risk falls.", -right),
         "penalty forgotten": ("The step has the loss in it, but not the penalty.", data),
@@ -872,6 +920,11 @@ def _examine_step(one: tuple[Array, ...], two: tuple[Array, ...], X: Array, y: L
             "works for one size of the batch is far too large for another.",
             n * data + 2 * penalty * weights,
         ),
+        "W2 moved too early": (
+            "Your backward pass goes through the *new* `W2`: in `W1` and `b1` the step is wrong. "
+            "When may a parameter move?",
+            W2_first,
+        ),
     }
     if np.allclose(step, right, rtol=0, atol=1e-6 * np.abs(right).max()):
         return
@@ -890,13 +943,31 @@ def _examine_step(one: tuple[Array, ...], two: tuple[Array, ...], X: Array, y: L
     wrong = [name for name, a, b in parts if np.abs(a - b).max() > 1e-6 * np.abs(right).max()]
     raise Wrong(
         "With K = n, an epoch is a single step: `theta - lr * gradient`. Yours goes elsewhere in "
-        f"{', '.join(wrong)}: compare your gradients with differences of your loss."
+        f"{', '.join(wrong)}: compare your gradients with differences of your loss. And does every "
+        "example keep its label?"
     )
+
+
+def _through_new_weights(
+    right: Array, theta: tuple[Array, ...], X: Array, y: Labels, lr: float = 0.1, l2: float = 0.2
+) -> Array:
+    """A step whose backward pass meets W2 after its own step."""
+    W1, b1, W2, b2 = theta
+    first = W1.size + b1.size
+    moved = W2 - lr * right[first : first + W2.size].reshape(W2.shape)
+    Ha = X @ W1.T + b1
+    up = F.softmax(F.linear(np.maximum(Ha, 0), W2, b2)) - np.eye(len(b2))[y]
+    back = (up @ moved) * (Ha > 0) / len(X)
+    early = [(back.T @ X + 2 * l2 * W1).ravel(), back.sum(axis=0)]
+    return np.concatenate([*early, right[first:]])
 
 
 def _examine_batches(trained: Callable[..., tuple[Array, ...]]) -> None:
     """With equal examples and a tiny rate, an epoch goes as far as it has steps."""
     X, y, lr = np.tile([0.5, -1.0, 2.0], (10, 1)), np.ones(10, dtype=np.int64), 1e-6
+    W1, b1, W2, b2 = trained(X, y, 4, 0, lr, 0.0)
+    # the class that the beginning believes in least: there the slope is not 0
+    y *= int((W2 @ np.maximum(W1 @ X[0] + b1, 0) + b2).argmin())
     before, after = (trained(X, y, 4, epochs, lr, 0.0) for epochs in (0, 1))
     slope = _slope(X, y, before)
     steps = float(np.dot(_flat(before) - _flat(after), slope) / np.dot(slope, slope) / lr)
@@ -904,7 +975,10 @@ def _examine_batches(trained: Callable[..., tuple[Array, ...]]) -> None:
     if abs(steps - 3) < 0.01:
         return
     if abs(steps - 2) < 0.01:
-        raise Wrong(f"{told}, yours are 2: the last 2 examples are lost.", "last batch dropped")
+        raise Wrong(
+            f"{told}, yours are 2: where are the last 2 examples, or are batches larger than K?",
+            "last batch dropped",
+        )
     if abs(steps - 10) < 0.01:
         raise Wrong(f"{told}, yours are 10: one for each example.", "a step per example")
     if abs(steps - 2.5) < 0.01:
@@ -914,6 +988,19 @@ def _examine_batches(trained: Callable[..., tuple[Array, ...]]) -> None:
             "last batch divided by K",
         )
     raise Wrong(f"{told}, as far as three times the gradient. An epoch of yours goes {steps:.3g}.")
+
+
+def _examine_epoch(trained: Callable[..., tuple[Array, ...]], X: Array, y: Labels) -> None:
+    """With a tiny rate, two halves of the sample lead as far as twice the mean gradient."""
+    half, lr = len(X) // 2, 1e-7
+    before, after = (trained(X, y, half, epochs, lr, 0.0) for epochs in (0, 1))
+    step, right = (_flat(before) - _flat(after)) / lr, 2 * _slope(X, y, before)
+    if not np.allclose(step, right, rtol=0, atol=1e-3 * np.abs(right).max()):
+        raise Wrong(
+            "In an epoch, each example belongs to one batch. In yours, some come twice and others "
+            "not at all: cut one order of all examples into pieces.",
+            "not each example once",
+        )
 
 
 def _examine_circles(answer: Callable[..., Any], seed: int) -> None:
@@ -944,6 +1031,8 @@ TRAIN = Task(
     examination=_examine_training,
     named=(
         "not repeatable",
+        "all zero",
+        "every seed the same",
         "no step",
         "uphill",
         "penalty forgotten",
@@ -954,6 +1043,8 @@ TRAIN = Task(
         "last batch dropped",
         "a step per example",
         "last batch divided by K",
+        "W2 moved too early",
+        "not each example once",
     ),
     verified="takes the right steps, all batches of them, and learns two circles",
 )
@@ -987,8 +1078,9 @@ def _examine_digits(answer: Callable[..., Any], rng: Generator) -> None:
         )
     if known < 0.97:
         raise Wrong(
-            f"{told}: {GOAL:.0%} are wanted. Not even the training images are learnt yet: give it "
-            "more units, larger or more steps.",
+            f"{told}, with pixels divided by 255: {GOAL:.0%} are wanted. Not even the training "
+            "images are learnt yet: are the pixels the same in training, are there enough units, "
+            "large enough steps, enough of them?",
             "too little learnt",
         )
     raise Wrong(
