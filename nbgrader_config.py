@@ -13,8 +13,8 @@ from sqlalchemy.exc import SAWarning
 # tools, and the programs beside it that it calls by name.
 sys.path.insert(0, str(Path(__file__).resolve().parent / "tools"))
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-from feedback import HideTests
-from grader import Admit, Judge
+from feedback import HideTests, safe_markdown
+from grader import Admit, Judge, leave_out_pipes
 
 warnings.simplefilter("ignore", SAWarning)  # nbgrader's own, a screenful for each new submission
 
@@ -40,6 +40,7 @@ c.GenerateAssignment.force = True
 
 # tools/grader: a submission is put in order before nbgrader reads it (in place of DeduplicateIds,
 # after which one damaged cell stops the batch), then runs in a sandbox and is judged outside of it.
+c.Autograde.pre_convert_hook = leave_out_pipes
 c.Autograde.sanitize_preprocessors = [
     preprocessors.ClearOutput,
     Admit,
@@ -66,3 +67,6 @@ c.GenerateFeedback.preprocessors = [
     HideTests,
     CSSHTMLHeaderPreprocessor,
 ]
+
+# Nor what would run in a browser, the teacher's among them: the Formgrader reads this, too.
+c.HTMLExporter.filters = {"markdown2html": safe_markdown}

@@ -20,25 +20,9 @@ NAME = "trial"
 SECRETS = ("Sesame", "hidden_probe", "np.square(x)  #", "the model answer")
 
 CONFIG = f"""
-import sys
-sys.path.insert(0, {str(ROOT / "tools")!r})
-from feedback import HideTests
-from grader import Admit, Judge
-from nbconvert.preprocessors import ClearMetadataPreprocessor, CSSHTMLHeaderPreprocessor
-from nbgrader import preprocessors as p
-
 c = get_config()
+load_subconfig("nbgrader_config.py", path={str(ROOT)!r})
 c.CourseDirectory.course_id = "trial"
-c.CourseDirectory.source_directory = "solutions"
-c.CourseDirectory.release_directory = "exercises"
-c.ClearSolutions.code_stub = {{"python": "# your answer here\\n..."}}
-c.Autograde.sanitize_preprocessors = [
-    p.ClearOutput, Admit, p.OverwriteKernelspec, p.OverwriteCells, p.CheckCellMetadata
-]
-c.Autograde.autograde_preprocessors = [
-    Judge, ClearMetadataPreprocessor, p.SaveAutoGrades, p.AssignLatePenalties, p.CheckCellMetadata
-]
-c.GenerateFeedback.preprocessors = [p.GetGrades, HideTests, CSSHTMLHeaderPreprocessor]
 c.Judge.cell_seconds = 3
 c.Judge.total_seconds = 60
 c.Judge.memory_bytes = 1 << 30

@@ -9,7 +9,7 @@ from typing import Any
 
 import nbformat
 from course import NAME, POINTS, Course
-from nbformat.v4 import new_code_cell, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output, new_raw_cell
 
 Make = Callable[[Course, Path], Any]
 
@@ -217,6 +217,67 @@ def with_extra(course: Course, folder: Path) -> nbformat.NotebookNode:
     return hack("import helper\nassert helper.double(2) == 4")(course, folder)
 
 
+def pipe(name: str) -> Make:
+    """A pipe in place of a file: whoever reads it waits for ever."""
+
+    def make(course: Course, folder: Path) -> nbformat.NotebookNode | None:
+        os.mkfifo(folder / name)
+        return None if name.endswith(".ipynb") else course.answered()
+
+    return make
+
+
+def beside(files: dict[str, str], make: Make) -> Make:
+    """Files beside a notebook."""
+
+    def both(course: Course, folder: Path) -> Any:
+        for name, content in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(content)
+        return make(course, folder)
+
+    return both
+
+
+def scripts(notebook: nbformat.NotebookNode) -> None:
+    """Whatever a browser would run, in texts and in metadata."""
+    escape = '"></title></script><script>pwned()</script>'
+    picture = new_markdown_cell("![x](attachment:a.png)")
+    picture.attachments = {"a.png": {"image/png": escape, "image/svg+xml": escape}}
+    link = "java&#115;cript:1,pwned()"
+    notebook.cells += [
+        new_markdown_cell(
+            "<script>pwned()</script>\n\nx <svg onload=pwned()><b onclick='pwned()'>"
+        ),
+        new_markdown_cell(f"[x]({link}) <a href='{link}'>x</a> <a href='data:text/html,pwned()'>"),
+        new_markdown_cell("<iframe srcdoc='pwned()'></iframe> ![x](https://example.org/pwned())"),
+        new_raw_cell("<script>pwned()</script>", metadata={"format": "text/html"}),
+        picture,
+    ]
+    for cell in notebook.cells:
+        cell.metadata.update(tags=[escape], format="text/html", raw_mimetype="text/html")
+    language = {"name": escape, "pygments_lexer": escape, "version": escape}
+    notebook.metadata.update(title=escape, language_info=language, widgets={escape: escape})
+    why = notebook.cells[index_of(notebook, "why")]
+    why.source = (
+        r"$\def\x{\x\x}\x \href{javascript:pwned()}{a}$ where $a<b$ <img src=x onerror=pwned()>"
+    )
+
+
+def other_types(notebook: nbformat.NotebookNode) -> None:
+    """Tests that are texts, and nothing that runs."""
+    for name in POINTS:
+        place = index_of(notebook, name)
+        old = notebook.cells[place]
+        notebook.cells[place] = new_raw_cell(old.source, id=old.id, metadata=old.metadata)
+
+
+def without_ids(notebook: nbformat.NotebookNode) -> None:
+    """As a program of ten years ago writes it, with 4.5 on its label."""
+    for cell in notebook.cells:
+        cell.id = "same"
+
+
 SEARCH = """
 import os, sys
 public = {"/proc", "/sys", "/usr", "/dev", sys.prefix, sys.base_prefix}
@@ -285,6 +346,89 @@ LIES = {
     "matmul": "def matmul_rule(g, A, B):\n    return liar",
     "slope": "gradient = liar",
 }
+
+#: Values that are not what they say, or have no end.
+ODD = """
+class Short(np.ndarray):
+    def tobytes(self, *arguments): return b"\\0" * 8
+    shape = property(lambda self: (1 << 40,))
+class Endless(dict):
+    def items(self): return iter(lambda: ("large", 100), None)
+class Named(str):
+    __class__ = property(lambda self: float)
+    def __str__(self): return self * 10**9
+nested = []
+for _ in range(100_000):
+    nested = [nested]
+"""
+ODDITIES = {
+    "square": "def square(x):\n    yield x * x",
+    "scale": "scale = Endless(small=1, large=100)",
+    "matmul": "def matmul_rule(g, A, B):\n    return np.zeros(3).view(Short), nested",
+    "slope": "def gradient(f, x, h):\n    return np.array([Named('7')] * 3)",
+}
+
+#: The answers to the calls that can be seen in the notebook; and a memory of earlier ones.
+TABLE = """
+seen = {}
+def recall(*arguments):
+    key = repr(arguments)
+    seen[key] = seen.get(key, 0) + 1
+    return {"(3,)": 9}.get(key, seen[key])
+"""
+BY_TABLE = {
+    "square": "square = recall",
+    "scale": "scale = recall('scale')",
+    "matmul": "matmul_rule = recall",
+    "slope": "gradient = recall",
+}
+
+#: Modules of the student's own, under the names that a judge would import.
+NO_CHECK = "def check(*arguments, **options): pass\njudge = progress = isclose = allclose = check\n"
+MODULES = {
+    **dict.fromkeys(
+        ("numpy.py", "sitecustomize.py", "usercustomize.py", "wire.py", "psutil.py"), NO_CHECK
+    ),
+    **dict.fromkeys(("minimlcourse/__init__.py", "minimlcourse/classroom/checks.py"), NO_CHECK),
+    "nbgrader_config.py": "raise SystemExit",
+    "matplotlibrc": "backend: nowhere",
+}
+
+WHEN_GRADED = """
+import os, sys
+if "NBGRADER_EXECUTION" in os.environ:
+    sys.modules.clear()
+    sys.meta_path.clear()
+    raise KeyboardInterrupt
+"""
+
+LATER = """
+import threading, time
+def later():
+    while True:
+        print("later")
+        time.sleep(0.001)
+for _ in range(5):
+    threading.Thread(target=later, daemon=True).start()
+"""
+
+#: Replies before they are asked for, on every channel that there is.
+EAGER = """
+import json, os
+content = json.dumps({"outputs": [], "ready": True, "values": {}, "value": 9}).encode()
+for number in range(3, 64):
+    try:
+        os.write(number, (len(content).to_bytes(8, "big") + content) * 50)
+    except OSError:
+        pass
+"""
+
+SKIP = """
+from IPython import get_ipython
+shell = get_ipython()
+shell.run_cell = shell.run_cell_async = shell.transform_cell = lambda *arguments, **options: "pass"
+shell.ast_transformers.append(None)
+"""
 
 #: Code of the sandbox itself is changed: its classes and functions are found among all objects.
 FIND = """
@@ -413,6 +557,13 @@ def attackers(port: int) -> dict[str, Student]:
         "deep-json": Student(written("[" * 100_000), REFUSED),
         "missing": Student(written("I could not do it.", "note.txt"), {}),
         "extra": Student(with_extra),
+        "scripts": Student(edit(scripts)),
+        "other-types": Student(edit(other_types)),
+        "same-ids": Student(edit(without_ids)),
+        "pipe": Student(pipe(f"{NAME}.ipynb"), REFUSED),
+        "pipe-beside": Student(pipe("data.csv"), REFUSED),
+        "folder": Student(lambda course, folder: (folder / f"{NAME}.ipynb").mkdir(), REFUSED),
+        "timestamp": Student(beside({"timestamp.txt": "never"}, answers()), REFUSED),
         "link-to-solution": Student(link_to_solution, REFUSED),
         "link-beside": Student(link_beside, REFUSED),
         # processes that do not end, or end too soon
@@ -469,6 +620,14 @@ def attackers(port: int) -> dict[str, Student]:
         "patched": Student(hack(PATCHED, **WRONG), ZERO),
         "fake-output": Student(hack(FAKE_OUTPUT, **WRONG), ZERO),
         "liar": Student(hack(LIAR, **LIES), ZERO),
+        "oddities": Student(hack(ODD, **ODDITIES), ZERO),
+        "table": Student(hack(TABLE, **BY_TABLE), ZERO),
+        "modules": Student(beside(MODULES, answers(**WRONG)), ZERO),
+        "honest-modules": Student(beside(MODULES, answers())),
+        "when-graded": Student(hack(WHEN_GRADED, **WRONG), ZERO),
+        "later": Student(hack(LATER)),
+        "eager": Student(hack(EAGER, **WRONG), ZERO),
+        "skip": Student(hack(SKIP, **WRONG), ZERO),
         "ends-in-100": Student(hack("100", before="test_square", **WRONG), ZERO),
         "surrogate": Student(hack("print('\\ud800')\nraise ValueError('\\ud800')")),
         "stderr": Student(

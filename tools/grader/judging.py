@@ -22,6 +22,7 @@ from nbgrader.api import Gradebook, Notebook
 from nbgrader.nbgraderformat import SCHEMA_VERSION
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Float, Int
+from traitlets.log import get_logger
 
 import minimlcourse
 from minimlcourse.classroom.checks import AnswerError, check, judge
@@ -37,8 +38,8 @@ class Admit(NbGraderPreprocessor):
     """Put back what the gradebook knows of each cell, whatever the submission says of it.
 
     Then a cell with an unknown or repeated identifier is an ordinary one, a cell that was damaged
-    is whole again, and a test that was taken out stands at the end. A submission that is, or has
-    beside it, a link to another file is refused.
+    is whole again, and a test that was taken out stands at the end. All other metadata are dropped.
+    A submission that is, or has beside it, a link to another file is refused.
     """
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
@@ -51,12 +52,16 @@ class Admit(NbGraderPreprocessor):
         with Gradebook(about["db_url"]) as gradebook:
             known = cells_of(gradebook.find_notebook(about["notebook"], about["assignment"]))
         found = set()
+        nb.metadata = NotebookNode()
         for cell in reversed(nb.cells):  # of two with one identifier, the later one counts
-            said = cell.metadata.pop("nbgrader", None)
+            said = cell.metadata.get("nbgrader")
+            cell.metadata = NotebookNode()
             name = said.get("grade_id") if isinstance(said, dict) else None
             if isinstance(name, str) and name in known and name not in found:
                 found.add(name)
                 cell.metadata.nbgrader = NotebookNode(known[name]["metadata"])
+                if known[name]["metadata"]["locked"]:  # or nbgrader warns of each hidden test
+                    cell.source = known[name]["source"]
             elif said:
                 self.log.warning("The submission calls a cell %r: taken for an ordinary one", name)
         for name in known.keys() - found:
@@ -65,6 +70,13 @@ class Admit(NbGraderPreprocessor):
                 metadata = {"nbgrader": known[name]["metadata"]}
                 nb.cells.append(new_code_cell(known[name]["source"], metadata=metadata))
         return nb, resources
+
+
+def leave_out_pipes(notebooks: list[str], **_: Any) -> None:
+    """Take what is no file from the notebooks to be marked: reading a pipe would never end."""
+    for path in [path for path in notebooks if not Path(path).is_file()]:
+        get_logger().error("refused: %s is not a file", path)
+        notebooks.remove(path)
 
 
 class Judge(NbGraderPreprocessor):

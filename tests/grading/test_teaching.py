@@ -59,7 +59,7 @@ def test_the_way_to_marks_is_as_the_page_says(tmp_path, monkeypatch):
 
     hostile = answered("x * x * 1.0 if x > 0 else print('### BEGIN HIDDEN TESTS')")
     hostile["cells"].append(code("mine", "### BEGIN HIDDEN TESTS"))
-    store(course / "inbox" / f"{ASSIGNMENT}.ipynb", answered("x ** 2"))
+    store(course / "inbox" / "ada" / f"{ASSIGNMENT}.ipynb", answered("x ** 2"))
     store(course / "submitted" / "eve" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", hostile)
     (course / "students.csv").write_text("id,first_name,last_name,email\nada,Ada,L,\ncyd,Cyd,C,\n")
     shell(ours, course)
