@@ -59,12 +59,18 @@ def graded(tmp_path_factory):
     left = {
         " ".join(process.info["cmdline"])
         for process in psutil.process_iter(["cmdline"])
-        if any(mark in str(process.info["cmdline"]) for mark in ("98765", "grader/worker.py"))
+        if is_left_over(process.info["cmdline"] or [])
     }
     after = course.files()
     scratch = sandboxes() - old
     course.run("generate_feedback", NAME)
     return Graded(course, honest, log, before, after, connections, left, scratch)
+
+
+def is_left_over(command):
+    """Whether this is a sandbox, or what a submission has started in one."""
+    is_sandbox = command[1:2] == ["-s"] and command[2].endswith("grader/worker.py")
+    return is_sandbox or any("98765" in argument for argument in command)
 
 
 def sandboxes():

@@ -58,14 +58,21 @@ def test_limits(sandbox, source, error):
     assert run(sandbox, "print('goes on')") == "goes on"
 
 
+def sleepers():
+    return [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "98764"]]
+
+
 def test_all_processes_end_with_it(sandbox):
-    code = "import subprocess\nsubprocess.Popen(['sleep', '98764'], start_new_session=True)"
-    run(sandbox, code)
-    assert [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "98764"]]
+    code = (
+        "from subprocess import Popen\nPopen(['sleep', '98764'], start_new_session=True)\nprint(1)"
+    )
+    assert run(sandbox, code, seconds=30) == "1"
+    end = time.monotonic() + 10  # a busy machine may take a while to start it
+    while not sleepers() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert sleepers()
     sandbox.close()
-    assert not [
-        p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "98764"]
-    ]
+    assert not sleepers()
 
 
 def test_what_is_stopped_stays_so(sandbox):
